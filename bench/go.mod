@@ -13,6 +13,7 @@ require (
 	golang.org/x/sys v0.50.0
 	gonum.org/v1/gonum v0.16.0
 	gonum.org/v1/plot v0.17.0
+	gopoll.dev v0.0.0-00010101000000-000000000000
 )
 
 require (
