@@ -4,6 +4,7 @@ package gopoll
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -32,6 +33,7 @@ type epollBinding interface {
 	Fd() int
 	WakeFd() int
 	Control([]abi.EpollChange)
+	ControlSet(epfd int, changes []abi.EpollChange)
 	Wait([]abi.Fact, time.Duration) (int, syscall.Errno)
 	Wake() syscall.Errno
 	Close() error
@@ -122,20 +124,22 @@ func (b *backend) renew(p *Poller) {
 		return
 	}
 	defer unix.Close(fresh)
-	add := func(fd uintptr, events uint32, data uint64) error {
-		// The two halves of the data may be in either order: see purebind.
-		e := unix.EpollEvent{Events: events, Fd: int32(data), Pad: int32(data >> 32)}
-		return unix.EpollCtl(fresh, unix.EPOLL_CTL_ADD, int(fd), &e)
+	add := func(fd int, events uint32, data uint64) error {
+		b.single[0] = abi.EpollChange{Op: unix.EPOLL_CTL_ADD, Fd: int32(fd), Events: events, Data: data}
+		b.bind.ControlSet(fresh, b.single[:])
+		return errnoErr(syscall.Errno(b.single[0].Err))
 	}
-	if add(uintptr(b.bind.WakeFd()), unix.EPOLLIN|unix.EPOLLET, 0) != nil {
+	if add(b.bind.WakeFd(), unix.EPOLLIN|unix.EPOLLET, 0) != nil {
 		return
 	}
 	for index := range p.registry.used {
 		s := p.registry.at(index)
-		if !s.live {
+		// A number that the old set does not know any more may be a
+		// stranger's by now: it is not taken over.
+		if !s.live || b.control(unix.EPOLL_CTL_MOD, int(s.fd), b.mask(s), s.data(index)) != 0 {
 			continue
 		}
-		if err := add(s.fd, b.mask(s), s.data(index)); err != nil && err != unix.EBADF {
+		if add(int(s.fd), b.mask(s), s.data(index)) != nil {
 			return
 		}
 	}
@@ -171,7 +175,7 @@ func (b *backend) apply(p *Poller, changes []staged) {
 	for i := range changes {
 		c := &changes[i]
 		errno := syscall.Errno(b.changes[i].Err)
-		if errno == unix.EEXIST && p.registry.find(c.change.Fd) == 0 {
+		if errno == unix.EEXIST && p.registry.find(c.change.Fd) == 0 && !addedBefore(changes[:i], c.change.Fd) {
 			// Nobody here has the descriptor, and yet it is in the set: an
 			// orphan came back under its own number. It is the caller's now.
 			again := &b.changes[i]
@@ -179,6 +183,13 @@ func (b *backend) apply(p *Poller, changes []staged) {
 		}
 		c.err = epollError(c.change.Op, errno)
 	}
+}
+
+// addedBefore says whether one of changes has just added fd.
+func addedBefore(changes []staged, fd uintptr) bool {
+	return slices.ContainsFunc(changes, func(c staged) bool {
+		return c.change.Op == OpAdd && c.change.Fd == fd && c.err == nil
+	})
 }
 
 // epollFd is fd for the kernel, which answers EBADF to what is no descriptor.

@@ -26,7 +26,7 @@ type Poller struct {
 	// word. Written with mu held.
 	hot atomic.Bool
 
-	spare atomic.Pointer[waiter] // a waiter's memory, for the next one
+	spare atomic.Pointer[waiter] // one waiter's memory, for the next
 
 	// mu guards the fields below, and is held for native changes and for
 	// transfers, but never while waiting. An arena's lock is taken inside it.
@@ -136,7 +136,8 @@ func (p *Poller) Binding() Binding { return p.binding }
 // Fd is the queue's own descriptor (on Windows the port's handle), valid until
 // Close. An epoll or kqueue descriptor is readable while a Wait would return:
 // it can be nested in another poller or in Go's own. Only Wait may take events
-// from it.
+// from it. A lent buffer that can move at once does not show there: after a
+// lend, call Wait with a timeout of zero before relying on it.
 //
 // On epoll, where a descriptor was closed without Delete while a duplicate
 // of it stays open, the set has to be made anew under the same number, and
@@ -160,7 +161,11 @@ func (p *Poller) signal(reason uint32) error {
 	if p.signals.Or(reason) != 0 {
 		return nil // somebody's system call is on its way already
 	}
-	return p.native.wake()
+	err := p.native.wake()
+	if err != nil {
+		p.signals.Store(0) // nobody is on the way to take them
+	}
+	return err
 }
 
 // enter counts the caller among those who use the native side; it is false

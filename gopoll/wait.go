@@ -47,14 +47,35 @@ func (p *Poller) Wait(events []Event, timeout time.Duration) (int, error) {
 	if !p.enter() {
 		return 0, fail("wait", NoFd, ErrClosed)
 	}
-	w := p.spare.Swap(nil)
-	if w == nil {
-		w = new(waiter)
-	}
+	w := p.takeWaiter()
 	n, _, err := p.wait(w, events, timeout)
-	p.spare.Store(w)
+	p.giveWaiter(w)
 	p.leave()
 	return n, fail("wait", NoFd, err)
+}
+
+func (p *Poller) takeWaiter() *waiter {
+	if w := p.spare.Swap(nil); w != nil {
+		return w
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.spares)
+	if n == 0 {
+		return new(waiter)
+	}
+	w := p.spares[n-1]
+	p.spares = p.spares[:n-1]
+	return w
+}
+
+func (p *Poller) giveWaiter(w *waiter) {
+	if p.spare.CompareAndSwap(nil, w) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spares = append(p.spares, w)
 }
 
 // wait is Wait with the caller's memory; woke says that it took a Wake.
@@ -94,7 +115,7 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 			// What came was swallowed, or the kernel was early: go on with
 			// the time that is left, and look once more when none is.
 			timeout = max(time.Until(deadline), 0)
-			if timeout == 0 && count == 0 {
+			if timeout == 0 && count == 0 && limit > 0 {
 				return 0, false, nil
 			}
 		}
