@@ -38,6 +38,7 @@ type Poller struct {
 	staged   []staged  // scratch of apply
 	lender   *lender
 	kept     []keptEvent // events that an iterator took and nobody has seen
+	spares   []*waiter   // where several wait at once
 	turn     int         // for a fair share between the kernel's events and returns
 }
 
