@@ -2,5 +2,4 @@
 
 package socket_test
 
-// The address sanitizer moves variables to the heap to watch them.
-func init() { allocatesAddresses = true }
+func init() { sanitized = true }

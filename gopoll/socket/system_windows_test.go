@@ -11,7 +11,7 @@ import (
 	"gopoll.dev/gopoll/socket"
 )
 
-var allocatesAddresses = false
+const allocatesAddresses = false
 
 func shrinkBacklog(uintptr) error { return errors.ErrUnsupported }
 
