@@ -132,11 +132,10 @@ func (b *backend) renew(p *Poller) {
 	if add(b.bind.WakeFd(), unix.EPOLLIN|unix.EPOLLET, 0) != nil {
 		return
 	}
-	for index := range p.registry.used {
-		s := p.registry.at(index)
+	for index, s := range p.registry.all() {
 		// A number that the old set does not know any more may be a
 		// stranger's by now: it is not taken over.
-		if !s.live || b.control(unix.EPOLL_CTL_MOD, int(s.fd), b.mask(s), s.data(index)) != 0 {
+		if b.control(unix.EPOLL_CTL_MOD, int(s.fd), b.mask(s), s.data(index)) != 0 {
 			continue
 		}
 		if add(int(s.fd), b.mask(s), s.data(index)) != nil {

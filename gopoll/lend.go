@@ -392,10 +392,8 @@ func (b *lender) dropFinished() {
 // reclaimAll takes every buffer back, without events. Called by Close, with
 // p.mu held and nobody waiting.
 func (p *Poller) reclaimAll() {
-	for index := range p.registry.used {
-		if s := p.registry.at(index); s.live {
-			p.cancelLends(s)
-		}
+	for _, s := range p.registry.all() {
+		p.cancelLends(s)
 	}
 	p.native.drain(p)
 	p.lender.dropFinished()

@@ -1,6 +1,7 @@
 package gopoll
 
 import (
+	"iter"
 	"math"
 	"slices"
 )
@@ -95,6 +96,17 @@ func (r *registry) current(data uint64) (uint32, *slot) {
 		return index, s
 	}
 	return index, nil
+}
+
+// all yields every live slot.
+func (r *registry) all() iter.Seq2[uint32, *slot] {
+	return func(yield func(uint32, *slot) bool) {
+		for index := uint32(1); index < r.used; index++ {
+			if s := r.at(index); s.live && !yield(index, s) {
+				return
+			}
+		}
+	}
 }
 
 // take reserves a slot, not live yet; 0 means that none is left.
