@@ -143,7 +143,6 @@ func Read(fd uintptr, p []byte) (int, error) {
 	if errno != 0 {
 		return 0, failed("read", fd, errno)
 	}
-	acquireIO()
 	if n == 0 {
 		// An empty datagram is not the end of anything.
 		if kind, err := getInt(fd, solSocket, soType); err != nil || kind != sockDgram {
@@ -156,7 +155,6 @@ func Read(fd uintptr, p []byte) (int, error) {
 // Write writes as much of p as the socket takes: on a stream that may be less
 // than all of it, without an error. It never raises SIGPIPE.
 func Write(fd uintptr, p []byte) (int, error) {
-	releaseIO()
 	n, errno := send(fd, p[:min(len(p), maxTransfer)], msgNoSignal)
 	if errno != 0 {
 		return 0, failed("write", fd, errno)
@@ -176,7 +174,6 @@ func ReadFrom(fd uintptr, p []byte) (int, netip.AddrPort, error) {
 	if errno != 0 {
 		return 0, netip.AddrPort{}, failed("read", fd, errno)
 	}
-	acquireIO()
 	return n, from, nil
 }
 
@@ -190,7 +187,6 @@ func WriteTo(fd uintptr, p []byte, to netip.AddrPort) (int, error) {
 	if !to.IsValid() {
 		return 0, failed("write", fd, syscall.EDESTADDRREQ)
 	}
-	releaseIO()
 	errno := sendTo(fd, p, to, scope)
 	if wrongFamily(errno) {
 		if other, ok := otherForm(to); ok {
@@ -208,7 +204,6 @@ func WriteTo(fd uintptr, p []byte, to netip.AddrPort) (int, error) {
 // WriteUrgent sends b as TCP's urgent byte, which the peer's poller reports as
 // priority data.
 func WriteUrgent(fd uintptr, b byte) error {
-	releaseIO()
 	if _, errno := send(fd, []byte{b}, msgOOB|msgNoSignal); errno != 0 {
 		return failed("write urgent", fd, errno)
 	}
@@ -223,7 +218,6 @@ func ReadUrgent(fd uintptr) (byte, error) {
 	if errno != 0 {
 		return 0, failed("read urgent", fd, errno)
 	}
-	acquireIO()
 	if n == 0 {
 		return 0, io.EOF
 	}

@@ -659,20 +659,3 @@ func TestAllocs(t *testing.T) {
 		t.Errorf("Accept and Close: %v allocations", n)
 	}
 }
-
-// What is written to a socket orders memory, for the race detector too.
-func TestOrder(t *testing.T) {
-	a, b, err := socket.Pair()
-	must(t, err)
-	closing(t, a, nil)
-	closing(t, b, nil)
-	message := ""
-	go func() {
-		message = "written before"
-		socket.Write(a, []byte("x"))
-	}()
-	read(t, b, "x")
-	if message != "written before" {
-		t.Errorf("the writer's memory is %q", message)
-	}
-}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package socket
-
-func releaseIO() {}
-func acquireIO() {}
