@@ -276,7 +276,7 @@ func (b *lender) take(buf []byte, direction Readiness) (*lend, error) {
 	b.count++
 	b.bytes += int64(len(buf))
 	b.register()
-	l.trace.begin(l.buf, direction)
+	l.trace.begin(b, l.buf, direction)
 	return l, nil
 }
 
