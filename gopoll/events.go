@@ -101,6 +101,7 @@ func (p *Poller) kick(w *waiter) {
 	if w.waiting && !w.kicked && !p.closed() {
 		w.kicked = true
 		p.kicked++
+		p.left.Broadcast() // w may be among those who let others go first
 		p.signal(signalLeave)
 	}
 }
