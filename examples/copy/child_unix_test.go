@@ -26,7 +26,7 @@ func TestSignals(t *testing.T) {
 			l := behind(t, &c)
 			child := Start(t, "-listen", "127.0.0.1:0", "-to", c.to)
 			near, far := through(t, child.Addr(), l)
-			RoundTripBetween(t, near, far)
+			bothWays(t, near, far)
 			if out := child.Stop(s); !strings.Contains(out, "5 up, 5 down\n") {
 				t.Errorf("no table:\n%s", out)
 			}

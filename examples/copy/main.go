@@ -61,7 +61,7 @@ func serve(ctx context.Context, c config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "serving on %s to %s (%s, %v)\n", p.addr, c.to, p.poller.Backend(), p.poller.Binding())
+	fmt.Fprintf(out, "serving on %s to %s (%s, %v)\n", p.door.Addr(), c.to, p.poller.Backend(), p.poller.Binding())
 	if err := p.run(ctx); err != nil {
 		return err
 	}

@@ -29,7 +29,6 @@ type proxy struct {
 	network, address string // of to, resolved
 	poller           *gopoll.Poller
 	door             *exampleserver.Door
-	addr             string
 	arena            *gopoll.Arena
 
 	pairs   map[uint64]*pair
@@ -81,11 +80,8 @@ func (p *proxy) open() (err error) {
 	if p.arena, err = gopoll.NewArena(2*p.max, p.size); err != nil {
 		return err
 	}
-	if p.door, err = exampleserver.OpenDoor(p.poller, p.listen, doorKey); err != nil {
-		return err
-	}
-	p.addr = p.door.Addr()
-	return nil
+	p.door, err = exampleserver.OpenDoor(p.poller, p.listen, doorKey)
+	return err
 }
 
 // run serves until ctx is done.

@@ -39,10 +39,10 @@ func try(ctx context.Context, c config, conns int, duration time.Duration, out i
 	hide := exampleserver.Progress(out, func() string {
 		return fmt.Sprintf("%d connections, %s bytes there and back", conns, exampleserver.Number(moved.Load()))
 	})
-	errs := make([]error, conns)
+	errs, addr := make([]error, conns), p.door.Addr()
 	var all sync.WaitGroup
 	for i := range conns {
-		all.Go(func() { errs[i] = pump(timed, p.addr, i, &moved) })
+		all.Go(func() { errs[i] = pump(timed, addr, i, &moved) })
 	}
 	all.Wait()
 	took := time.Since(began)

@@ -34,7 +34,6 @@ type server struct {
 	config
 	poller *gopoll.Poller
 	door   *exampleserver.Door
-	addr   string
 	arena  *gopoll.Arena // with lend: a buffer for each connection
 	buffer []byte        // without: one for all, as what was read is written at once
 
@@ -83,11 +82,8 @@ func (s *server) open() (err error) {
 	} else if s.arena, err = gopoll.NewArena(s.max, lendSize); err != nil {
 		return err
 	}
-	if s.door, err = exampleserver.OpenDoor(s.poller, s.listen, doorKey); err != nil {
-		return err
-	}
-	s.addr = s.door.Addr()
-	return nil
+	s.door, err = exampleserver.OpenDoor(s.poller, s.listen, doorKey)
+	return err
 }
 
 // run serves until ctx is done.
@@ -129,15 +125,6 @@ func (s *server) accept() {
 		s.warn("accept: %v; waiting until a connection closes (said once)", s.door.Err)
 		s.warn = nil
 	}
-}
-
-// admit takes a new connection in.
-func (s *server) admit(fd uintptr) {
-	s.lastKey++
-	s.conns[s.lastKey] = &conn{fd: fd, key: s.lastKey, last: s.now, watched: s.firstInterest()}
-	s.change(gopoll.Change{Op: gopoll.OpAdd, Fd: fd, Key: s.lastKey, Interest: s.firstInterest(), Mode: s.mode})
-	s.count.accepted++
-	s.state.open++
 }
 
 // change makes a change before the next Wait, in one crossing with others.
@@ -187,6 +174,7 @@ func (s *server) tick() {
 	s.sweepAt = s.now + s.idle/sweepParts
 	for _, c := range s.conns {
 		if s.now-c.last >= s.idle {
+			c.reset = true
 			s.drop(c)
 		}
 	}
