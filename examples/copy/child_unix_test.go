@@ -91,7 +91,7 @@ func TestUnix(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		go echo(l)
 		c.listen, c.to = "unix:"+filepath.Join(dir, "at"), "unix:"+filepath.Join(dir, "to")
-		addr, open := start(t, c)
+		addr, states := start(t, c)
 		if addr != c.listen {
 			t.Errorf("serving on %s", addr)
 		}
@@ -103,6 +103,6 @@ func TestUnix(t *testing.T) {
 		}()
 		Must(t, Same(conn, 1, 300_000))
 		Must(t, conn.Close())
-		open.Until(none)
+		over(states, 1)
 	})
 }

@@ -12,7 +12,7 @@ import (
 func TestCopy(t *testing.T) {
 	each(t, func(t *testing.T, c config) {
 		l := behind(t, &c)
-		addr, open := start(t, c)
+		addr, states := start(t, c)
 		const conns, block = 4, 200_000
 		errs := make(chan error)
 		for i := range conns {
@@ -30,7 +30,7 @@ func TestCopy(t *testing.T) {
 		for range 2 * conns {
 			Must(t, <-errs)
 		}
-		open.Until(none)
+		over(states, conns)
 	})
 }
 
@@ -38,7 +38,7 @@ func TestCopy(t *testing.T) {
 func TestHalfClose(t *testing.T) {
 	each(t, func(t *testing.T, c config) {
 		l := behind(t, &c)
-		addr, open := start(t, c)
+		addr, states := start(t, c)
 		for _, turned := range []bool{false, true} {
 			first, second := through(t, addr, l)
 			if turned {
@@ -59,7 +59,7 @@ func TestHalfClose(t *testing.T) {
 			Must(t, second.CloseWrite())
 			Over(t, first)
 		}
-		open.Until(none)
+		over(states, 2)
 	})
 }
 
@@ -68,7 +68,7 @@ func TestHalfClose(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	each(t, func(t *testing.T, c config) {
 		l := behind(t, &c)
-		addr, open := start(t, c)
+		addr, states := start(t, c)
 		fast, slow := through(t, addr, l)
 		const much = 4 << 20
 		go func() {
@@ -83,7 +83,7 @@ func TestSlowReader(t *testing.T) {
 		for _, conn := range []*net.TCPConn{slow, a, b} {
 			Must(t, conn.Close())
 		}
-		open.Until(none)
+		over(states, 2)
 	})
 }
 

@@ -18,8 +18,14 @@ type config struct {
 	max        int           // pairs at one time; further clients wait outside
 	idle       time.Duration // a pair without progress for so long is ended; 0: never
 
-	observe func(open int)                   // if not nil, told of each change
+	observe func(state)                      // if not nil, told of each change
 	warn    func(format string, args ...any) // for what the operator should know
+}
+
+// state is what others may know of a running proxy.
+type state struct {
+	joined int // pairs, since it began
+	open   int // those that are not closed
 }
 
 // A proxy joins each client with a connection of its own to another address,
@@ -37,7 +43,7 @@ type proxy struct {
 	now     time.Duration // since then, at the last Wait
 	sweepAt time.Duration
 
-	told  int
+	told  state
 	count counts
 }
 
@@ -109,9 +115,9 @@ func (p *proxy) run(ctx context.Context) error {
 			}
 		}
 		p.tick()
-		if p.observe != nil && p.told != len(p.pairs) {
-			p.told = len(p.pairs)
-			p.observe(p.told)
+		if now := (state{p.count.pairs, len(p.pairs)}); p.observe != nil && now != p.told {
+			p.told = now
+			p.observe(now)
 		}
 	}
 	return nil

@@ -25,14 +25,14 @@ func each(t *testing.T, test func(t *testing.T, c config)) {
 }
 
 // start serves until the end of the test.
-func start(t *testing.T, c config) (addr string, open *Watch[int]) {
+func start(t *testing.T, c config) (addr string, states *Watch[state]) {
 	t.Helper()
-	open = NewWatch[int]()
-	c.observe = func(n int) {
-		if n > c.max {
-			t.Errorf("%d pairs", n)
+	states = NewWatch[state]()
+	c.observe = func(s state) {
+		if s.open > c.max {
+			t.Errorf("%d pairs", s.open)
 		}
-		open.Tell(n)
+		states.Tell(s)
 	}
 	p, err := newProxy(c)
 	Must(t, err)
@@ -45,10 +45,13 @@ func start(t *testing.T, c config) (addr string, open *Watch[int]) {
 			t.Error(err)
 		}
 	})
-	return p.door.Addr(), open
+	return p.door.Addr(), states
 }
 
-func none(open int) bool { return open == 0 }
+// over waits until the last of n pairs is closed.
+func over(states *Watch[state], n int) {
+	states.Until(func(s state) bool { return s.joined == n && s.open == 0 })
+}
 
 // behind listens as what is behind a proxy.
 func behind(t *testing.T, c *config) *net.TCPListener {

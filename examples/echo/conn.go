@@ -50,7 +50,7 @@ func (s *server) admit(fd uintptr) {
 	s.lastKey++
 	s.conns[s.lastKey] = &conn{fd: fd, key: s.lastKey, last: s.now, watched: s.firstInterest()}
 	s.change(gopoll.Change{Op: gopoll.OpAdd, Fd: fd, Key: s.lastKey, Interest: s.firstInterest(), Mode: s.mode})
-	s.count.accepted++
+	s.state.accepted++
 	s.state.open++
 }
 

@@ -39,7 +39,7 @@ func TestEcho(t *testing.T) {
 		for range conns {
 			Must(t, <-errs)
 		}
-		states.Until(none)
+		over(states, conns)
 	})
 }
 
@@ -72,7 +72,7 @@ func TestReset(t *testing.T) {
 			Must(t, conn.Close())
 		}
 		RoundTrip(t, Dial(t, addr), "still here")
-		states.Until(func(s state) bool { return s.open == 1 && s.held == 0 })
+		states.Until(func(s state) bool { return s.accepted == 5 && s.open == 1 && s.held == 0 })
 	})
 }
 
@@ -90,20 +90,27 @@ func TestUrgent(t *testing.T) {
 			RoundTrip(t, conn, "after")
 		}
 		Must(t, conn.Close())
-		states.Until(none)
+		over(states, 1)
 	})
 }
 
-// A connection that sends nothing, and one that reads nothing, are closed in
-// the end; the bound of connections holds until then.
+// A connection that sends nothing, and one that reads nothing, are ended, which
+// on a busy machine may be seen at once.
 func TestIdle(t *testing.T) {
 	each(t, func(t *testing.T, c config) {
 		c.idle = 50 * time.Millisecond
 		addr, states := start(t, c)
-		silent, slow := Dial(t, addr), Dial(t, addr)
-		go io.CopyN(slow, Random(1), 1<<30)
-		Over(t, silent)
-		states.Until(none)
+		if silent, err := net.Dial("tcp", addr); err == nil {
+			Over(t, silent)
+			Must(t, silent.Close())
+		}
+		if slow, err := net.Dial("tcp", addr); err == nil {
+			if _, err := io.Copy(slow, Random(1)); err == nil {
+				t.Error("no end of writing")
+			}
+			slow.Close()
+		}
+		over(states, 2)
 	})
 }
 
@@ -126,7 +133,7 @@ func TestMax(t *testing.T) {
 		for range 5 {
 			Must(t, (<-served).Close())
 		}
-		states.Until(none)
+		over(states, 5)
 	})
 }
 

@@ -75,7 +75,7 @@ func serve(ctx context.Context, c config, out io.Writer) error {
 	var t exampleserver.Table
 	s.describe(&t)
 	t.Row("connections", "%s served, %d open at the end, accepting paused %d times",
-		exampleserver.Number(s.count.accepted), s.state.open, s.door.Pauses)
+		exampleserver.Number(s.state.accepted), s.state.open, s.door.Pauses)
 	t.Row("bytes echoed", "%s", exampleserver.Number(s.count.bytes))
 	t.Row("system calls", "%s waits, %s reads, %s writes, %s registrations and accepts", exampleserver.Number(s.count.waits),
 		exampleserver.Number(s.count.reads), exampleserver.Number(s.count.writes), exampleserver.Number(s.count.changes+s.door.Calls))

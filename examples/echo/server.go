@@ -24,8 +24,9 @@ type config struct {
 
 // state is what others may know of a running server.
 type state struct {
-	open int // connections
-	held int // bytes read and not yet written, save what is in lent buffers
+	accepted int // connections, since it began
+	open     int // those that are not closed
+	held     int // bytes read and not yet written, save what is in lent buffers
 }
 
 // A server sends back whatever it receives. It is one goroutine around one
@@ -50,8 +51,7 @@ type server struct {
 
 // counts are the native calls that the server knows it caused.
 type counts struct {
-	accepted, bytes               int
-	waits, reads, writes, changes int
+	bytes, waits, reads, writes, changes int
 }
 
 const (

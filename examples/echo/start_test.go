@@ -54,7 +54,10 @@ func start(t *testing.T, c config) (addr string, states *Watch[state]) {
 	return s.door.Addr(), states
 }
 
-func none(s state) bool { return s.open == 0 }
+// over waits until the last of n connections is closed.
+func over(states *Watch[state], n int) {
+	states.Until(func(s state) bool { return s.accepted == n && s.open == 0 && s.held == 0 })
+}
 
 // stall sends until the server waits for its reader, reads nothing, and ends
 // its side. It says how much it sends in all. Where buffers are lent nobody can
