@@ -7,7 +7,8 @@ import (
 
 // Source is the handle of one registration: a small value to be copied and
 // compared at will. One that was kept too long is ErrNotExist and never
-// touches whoever has the descriptor's number now.
+// touches whoever has the descriptor's number now; but what is lent moves
+// through the number, so the descriptor must stay open until it is back.
 type Source struct {
 	p     *Poller
 	index uint32
