@@ -2,8 +2,9 @@
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 DOCKER      ?= docker
+FUZZTIME    ?= 1m
 
-.PHONY: actionlint vulncheck docker docker-test test-vendor test-curl cgocost
+.PHONY: actionlint vulncheck docker docker-test test-vendor test-curl cgocost fuzz
 
 actionlint: ## the workflows, and that every action is pinned
 	$(GO) run $(ACTIONLINT)
@@ -28,3 +29,6 @@ test-curl: ## examples/curl, which needs libcurl's headers
 
 cgocost: ## what cgo costs here: a table, and a page with charts in build/cgocost
 	.github/cgocost.sh $(BUILD)/cgocost
+
+fuzz: ## every fuzz target, each for FUZZTIME
+	.github/fuzz.sh $(FUZZTIME)
