@@ -1,0 +1,70 @@
+// The one interface between Go and the shims: flat structs of fixed-width
+// integers, and functions that make native calls and know no meaning.
+// Results come back as values: a count, or a negative errno.
+#ifndef GOPOLL_CBIND_H
+#define GOPOLL_CBIND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// One native event, as abi.Fact.
+typedef struct {
+	uint64_t data;
+	uint32_t bits;
+	int32_t aux;
+} gopoll_fact;
+
+_Static_assert(sizeof(gopoll_fact) == 16, "abi.Fact");
+_Static_assert(offsetof(gopoll_fact, bits) == 8, "abi.Fact.Bits");
+_Static_assert(offsetof(gopoll_fact, aux) == 12, "abi.Fact.Aux");
+
+// One epoll_ctl(2), as abi.EpollChange.
+typedef struct {
+	uint64_t data;
+	int32_t fd;
+	int32_t op;
+	uint32_t events;
+	int32_t err;
+} gopoll_epoll_change;
+
+_Static_assert(sizeof(gopoll_epoll_change) == 24, "abi.EpollChange");
+_Static_assert(offsetof(gopoll_epoll_change, fd) == 8, "abi.EpollChange.Fd");
+_Static_assert(offsetof(gopoll_epoll_change, err) == 20, "abi.EpollChange.Err");
+
+// One read or write of a lent buffer, as abi.Transfer. addr is an integer:
+// the buffer is pinned by its lend, and this struct owns nothing.
+typedef struct {
+	uint64_t addr;
+	uint32_t len;
+	int32_t fd;
+	uint16_t op;
+	uint16_t more;
+	int32_t n;
+	int32_t err;
+	int32_t unused;
+} gopoll_transfer;
+
+_Static_assert(sizeof(gopoll_transfer) == 32, "abi.Transfer");
+_Static_assert(offsetof(gopoll_transfer, op) == 16, "abi.Transfer.Op");
+_Static_assert(offsetof(gopoll_transfer, n) == 20, "abi.Transfer.N");
+
+enum {
+	GOPOLL_TRANSFER_READ = 0,
+	GOPOLL_TRANSFER_WRITE = 1,
+	GOPOLL_TRANSFER_RECEIVE = 2,
+	GOPOLL_TRANSFER_SEND = 3,
+};
+
+// epoll.c
+int gopoll_epoll_create(void);
+int gopoll_epoll_has_pwait2(int epfd);
+void gopoll_epoll_control(int epfd, gopoll_epoll_change *changes, int count);
+int gopoll_epoll_wait(int epfd, gopoll_fact *facts, int count, int64_t timeout_ns);
+int gopoll_epoll_wait_ms(int epfd, gopoll_fact *facts, int count, int timeout_ms);
+int gopoll_eventfd_create(void);
+int gopoll_eventfd_signal(int fd);
+
+// transfer.c
+void gopoll_transfer_all(gopoll_transfer *transfers, int count);
+
+#endif
