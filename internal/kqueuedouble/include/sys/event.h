@@ -30,12 +30,12 @@
 #define EVFILT_USER 8U
 
 struct kevent {
-    uintptr_t ident;
-    uint32_t filter;
-    uint32_t flags;
-    uint32_t fflags;
-    int64_t data;
-    void *udata;
+	uintptr_t ident;
+	uint32_t filter;
+	uint32_t flags;
+	uint32_t fflags;
+	int64_t data;
+	void *udata;
 };
 typedef size_t kqd_count;
 
@@ -49,13 +49,13 @@ typedef size_t kqd_count;
 #define NOTE_OOB 0x2U
 
 struct kevent {
-    uintptr_t ident;
-    int16_t filter;
-    uint16_t flags;
-    uint32_t fflags;
-    int64_t data;
-    void *udata;
-    uint64_t ext[4];
+	uintptr_t ident;
+	int16_t filter;
+	uint16_t flags;
+	uint32_t fflags;
+	int64_t data;
+	void *udata;
+	uint64_t ext[4];
 };
 typedef int kqd_count;
 
@@ -86,19 +86,19 @@ typedef int kqd_count;
 #define NOTE_NSECONDS 0x8U
 
 #define EV_SET(kev, a, b, c, d, e, f)     \
-    (*(kev) = (struct kevent){            \
-         .ident = (uintptr_t)(a),         \
-         .filter = (b),                   \
-         .flags = (c),                    \
-         .fflags = (d),                   \
-         .data = (e),                     \
-         .udata = (void *)(f),            \
-     })
+	(*(kev) = (struct kevent){            \
+		 .ident = (uintptr_t)(a),         \
+		 .filter = (b),                   \
+		 .flags = (c),                    \
+		 .fflags = (d),                   \
+		 .data = (e),                     \
+		 .udata = (void *)(f),            \
+	 })
 
 int kqueue(void);
 int kevent(int kq, const struct kevent *changes, kqd_count nchanges,
-           struct kevent *events, kqd_count nevents,
-           const struct timespec *timeout);
+		   struct kevent *events, kqd_count nevents,
+		   const struct timespec *timeout);
 
 /*
  * A kernel frees a queue with its descriptor. The double keeps descriptors of
