@@ -54,10 +54,13 @@ func (e *Epoll) Fd() int { return int(e.epfd) }
 // WakeFd is the descriptor of the eventfd.
 func (e *Epoll) WakeFd() int { return int(e.wakefd) }
 
-// Control makes all changes in one crossing; each gets its own Err.
-func (e *Epoll) Control(changes []abi.EpollChange) {
+// Control makes all changes to the set in one crossing; each gets its own Err.
+func (e *Epoll) Control(changes []abi.EpollChange) { e.ControlSet(e.Fd(), changes) }
+
+// ControlSet is Control for another set.
+func (e *Epoll) ControlSet(epfd int, changes []abi.EpollChange) {
 	// unsafe: the pointer is valid for the call, and C keeps none.
-	C.gopoll_epoll_control(e.epfd, (*C.gopoll_epoll_change)(unsafe.Pointer(unsafe.SliceData(changes))), C.int(len(changes)))
+	C.gopoll_epoll_control(C.int(epfd), (*C.gopoll_epoll_change)(unsafe.Pointer(unsafe.SliceData(changes))), C.int(len(changes)))
 }
 
 // Wait is one epoll_pwait2, or one epoll_wait where the kernel has no such

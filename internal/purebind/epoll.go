@@ -50,14 +50,17 @@ func (e *Epoll) Fd() int { return e.epfd }
 // WakeFd is the descriptor of the eventfd.
 func (e *Epoll) WakeFd() int { return e.wakefd }
 
-// Control makes all changes; each gets its own Err.
-func (e *Epoll) Control(changes []abi.EpollChange) {
+// Control makes all changes to the set; each gets its own Err.
+func (e *Epoll) Control(changes []abi.EpollChange) { e.ControlSet(e.epfd, changes) }
+
+// ControlSet is Control for another set.
+func (e *Epoll) ControlSet(epfd int, changes []abi.EpollChange) {
 	for i := range changes {
 		c := &changes[i]
 		event := epollEvent(c.Events, c.Data)
 		// unsafe: the kernel copies the event before the call returns.
 		// epoll_ctl(2) never blocks for long: it needs no scheduler's leave.
-		_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(e.epfd), uintptr(c.Op), uintptr(c.Fd),
+		_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(c.Op), uintptr(c.Fd),
 			uintptr(unsafe.Pointer(&event)), 0, 0)
 		c.Err = int32(errno)
 	}

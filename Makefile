@@ -1,0 +1,40 @@
+# Everything that CI and the workflows do is a target here. `make` lists them.
+GO     ?= go
+BUILD  := $(CURDIR)/build
+CHECK  := $(GO) test -timeout 300s
+CFLAGS_STRICT := -O2 -g -Wall -Wextra -Werror -fstack-protector-strong
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-pure test-race test-386 lint bench
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18
+
+test: ## the README's test command, with C compiled strictly
+	CGO_CFLAGS="$(CFLAGS_STRICT)" $(CHECK) ./...
+
+test-pure: ## the same without a C compiler, and with the tag purego
+	CGO_ENABLED=0 $(CHECK) ./...
+	$(CHECK) -tags purego ./gopoll/...
+
+test-race: ## under the race detector, shuffled, three times
+	$(CHECK) -race -count=3 -shuffle=on ./...
+
+test-386: ## 32 bits, without C
+	GOARCH=386 CGO_ENABLED=0 $(CHECK) ./...
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+lint: ## gofmt, vet, staticcheck, C warnings as errors
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) vet -tags gopoll_invariants ./...
+	CGO_CFLAGS="$(CFLAGS_STRICT)" $(GO) build ./cbind
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+bench: ## the parts, ten times each: feed two outputs to benchstat
+	$(GO) test -run '^$$' -bench . -count 10 -benchtime 20ms ./gopoll
+
+include $(wildcard mk/*.mk)

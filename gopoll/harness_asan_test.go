@@ -1,0 +1,5 @@
+//go:build asan
+
+package gopoll
+
+const addressSanitizer = true

@@ -1,0 +1,5 @@
+//go:build !gopoll_invariants
+
+package gopoll
+
+const invariants = false

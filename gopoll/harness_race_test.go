@@ -1,0 +1,5 @@
+//go:build race
+
+package gopoll
+
+const raceDetector = true

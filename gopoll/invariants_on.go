@@ -1,0 +1,80 @@
+//go:build gopoll_invariants
+
+package gopoll
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"os"
+	"runtime"
+	"runtime/debug"
+)
+
+// poison fills what is lent for a read.
+const poison = 0xdb
+
+var seed = maphash.MakeSeed()
+
+// trace tells whether the caller touched what it lent: bytes lent for a read
+// are poisoned, and bytes lent for a write are summed up.
+type trace struct {
+	direction Readiness
+	sum       uint64
+	stack     []byte
+}
+
+func (t *trace) begin(buf []byte, direction Readiness) {
+	t.direction, t.stack = direction, debug.Stack()
+	if direction == Writable {
+		t.sum = maphash.Bytes(seed, buf)
+		return
+	}
+	for i := range buf {
+		buf[i] = poison
+	}
+}
+
+// check is called before the kernel gets the buffer.
+func (t *trace) check(buf []byte) { t.verify(buf, 0) }
+
+// end is called when the kernel has given the buffer back, after moved bytes.
+func (t *trace) end(buf []byte, moved int) { t.verify(buf, moved) }
+
+func (t *trace) verify(buf []byte, moved int) {
+	if t.direction == Writable {
+		if maphash.Bytes(seed, buf) != t.sum {
+			panic(fmt.Sprintf("gopoll: a buffer was written to while it was lent at\n%s", t.stack))
+		}
+		return
+	}
+	if rest := buf[moved:]; bytes.Count(rest, []byte{poison}) != len(rest) {
+		panic(fmt.Sprintf("gopoll: a buffer was written to while it was lent at\n%s", t.stack))
+	}
+}
+
+// misuse is a caller's mistake that this build does not forgive.
+func misuse(err error) error { panic(err) }
+
+// watch finds pollers that were dropped without Close while buffers were lent.
+func watch(p *Poller) { runtime.AddCleanup(p, reportAbandoned, p.lender) }
+
+// abandoned receives the report; tests replace it.
+var abandoned = func(report string) {
+	fmt.Fprint(os.Stderr, report)
+	os.Exit(2)
+}
+
+func reportAbandoned(b *lender) {
+	owners.mu.Lock()
+	_, found := owners.set[b]
+	owners.mu.Unlock()
+	if !found || b.count == 0 {
+		return
+	}
+	report := "gopoll: a poller was dropped without Close while buffers were lent\n"
+	for l := b.ranges; l != nil; l = l.left {
+		report += string(l.trace.stack) + "\n"
+	}
+	abandoned(report)
+}

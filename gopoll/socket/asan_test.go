@@ -1,0 +1,5 @@
+//go:build asan
+
+package socket_test
+
+func init() { sanitized = true }
