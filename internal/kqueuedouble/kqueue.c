@@ -256,6 +256,10 @@ static bool check(struct knote *kn, struct kevent *out) {
 			out->flags |= EV_EOF;
 		return p.revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR);
 	}
+#ifdef KQD_PIPE_SILENT
+	if (err && kn->fifo)
+		return false;
+#endif
 	out->data = 1; /* how much room there is, is not modelled */
 	if (hup || (err && kn->fifo))
 		out->flags |= EV_EOF;

@@ -11,6 +11,7 @@
  *   KQD_NETBSD         NetBSD's struct and filter numbers, no EVFILT_EXCEPT
  *   KQD_NO_USER        EVFILT_USER has a number and is refused at run time
  *   KQD_ENABLE_SILENT  EV_ENABLE without EV_ADD does not look at the state again
+ *   KQD_PIPE_SILENT    EVFILT_WRITE on a pipe is not told that the reader went
  *   KQD_KEEP_UDATA     EV_ADD of a knote that exists keeps the udata it had
  */
 #ifndef KQUEUE_DOUBLE_SYS_EVENT_H
