@@ -497,14 +497,9 @@ func (b *backend) undo(fd uintptr, adds []abi.KqueueChange) {
 }
 
 // restore gives a source the knotes back that a failed change has deleted.
+// Where that revives a OneShot source, slot.deliver swallows what comes.
 func (b *backend) restore(s *slot, index uint32, before holder) {
-	some := appendAdds(b.extra[:0], s.fd, before.native, nativeData(index, before.stamp))
-	for i := range some {
-		if s.fired && some[i].Flags&abi.KqueueDispatch != 0 {
-			some[i].Flags = some[i].Flags&^abi.KqueueEnable | abi.KqueueDisable
-		}
-	}
-	b.changeSome(some)
+	b.changeSome(appendAdds(b.extra[:0], s.fd, before.native, nativeData(index, before.stamp)))
 }
 
 func (b *backend) changeSome(some []abi.KqueueChange) {
