@@ -30,7 +30,9 @@ func (s *slot) deliver(got Readiness) Readiness {
 	}
 	ready := got & s.interest
 	if ready == 0 {
-		if got&hintBits == 0 {
+		// A half-close concerns who reads alone; lending has the kernel tell
+		// of it whatever the interest is.
+		if got&Errored == 0 && got&hungUp != hungUp {
 			return 0
 		}
 		// Whoever waits for something that can't come any more is told by
