@@ -171,7 +171,7 @@ func (b *backend) wait(_ *Poller, facts []abi.Fact, timeout time.Duration) (int,
 // fact. The other direction of a OneShot source may fire once more after its
 // event; slot.deliver swallows that, so disarming it is no system call. Called
 // with p.mu held.
-func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event) (n int, signaled bool) {
+func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event, n int) (_ int, signaled bool) {
 	for i := range facts {
 		f := &facts[i]
 		index, s := p.registry.current(f.Data)

@@ -56,8 +56,10 @@ test-kqueue: test-kqueue-double ## the kqueue backend on a test double (a readin
 
 # ---- the real systems, as far as a compiler goes ----
 
-CROSS := darwin/amd64 darwin/arm64 dragonfly/amd64 freebsd/386 freebsd/amd64 freebsd/arm freebsd/arm64 \
-	netbsd/386 netbsd/amd64 netbsd/arm64 openbsd/386 openbsd/amd64 openbsd/arm openbsd/arm64
+CROSS := darwin/amd64 darwin/arm64 dragonfly/amd64 freebsd/386 freebsd/amd64 freebsd/arm64 \
+	netbsd/amd64 openbsd/amd64
+# Where only the layout of structs is another.
+CROSS_LAYOUT := freebsd/arm netbsd/386 netbsd/arm openbsd/386 openbsd/arm
 
 cross: cross-pure cross-cgo ## compile for macOS and the BSDs, without C and with their headers
 
@@ -66,8 +68,11 @@ cross-pure:
 	@set -e; for t in $(CROSS); do \
 		os=$${t%/*} arch=$${t#*/}; echo "vet and test -c $$os/$$arch, without cgo"; \
 		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) vet ./...; \
-		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/cross/gopoll-$$os-$$arch.test ./gopoll; \
-	done; rm -f $(BUILD)/cross/*.test
+		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/cross/ ./gopoll; \
+	done; for t in $(CROSS_LAYOUT); do \
+		os=$${t%/*} arch=$${t#*/}; echo "vet $$os/$$arch, without cgo"; \
+		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) vet ./internal/purebind ./internal/abi; \
+	done; rm -rf $(BUILD)/cross
 
 # zig brings the systems' headers along.
 ZIG_VERSION := 0.15.2
@@ -78,19 +83,23 @@ $(BUILD)/zig-$(ZIG_VERSION)/installed:
 	$(@D)/bin/pip install --quiet --disable-pip-version-check ziglang==$(ZIG_VERSION)
 	touch $@
 
-# GOOS/GOARCH/zig's target. Go's own cgo parts link only where zig has stubs
-# for all of a system's libraries, so this compiles, and vets with cgo's types.
+# GOOS/GOARCH/zig's target. zig has no libresolv for macOS and NetBSD, which
+# Go's package net links there, so only FreeBSD's test binary is linked.
 CROSS_CGO := darwin/amd64/x86_64-macos darwin/arm64/aarch64-macos \
 	freebsd/amd64/x86_64-freebsd freebsd/arm64/aarch64-freebsd \
 	netbsd/amd64/x86_64-netbsd netbsd/arm64/aarch64-netbsd
 
 cross-cgo: $(BUILD)/zig-$(ZIG_VERSION)/installed
+	@mkdir -p $(BUILD)/cross
 	@set -e; export ZIG_GLOBAL_CACHE_DIR=$(BUILD)/zig-cache ZIG_LOCAL_CACHE_DIR=$(BUILD)/zig-cache; \
 	for t in $(CROSS_CGO); do \
 		target=$${t##*/} rest=$${t%/*}; os=$${rest%/*} arch=$${rest#*/}; \
 		echo "cc and vet $$os/$$arch, with the system's headers"; \
 		for f in kqueue transfer; do \
-			$(ZIG) cc -target $$target -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -c cbind/$$f.c -o $(BUILD)/zig-cache/$$f.o; \
+			$(ZIG) cc -target $$target -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -c cbind/$$f.c -o $(BUILD)/cross/$$f.o; \
 		done; \
 		GOOS=$$os GOARCH=$$arch CGO_ENABLED=1 CC="$(ZIG) cc -target $$target" $(GO) vet ./cbind ./gopoll; \
-	done
+		if [ $$os = freebsd ]; then \
+			GOOS=$$os GOARCH=$$arch CGO_ENABLED=1 CC="$(ZIG) cc -target $$target" $(GO) test -c -o $(BUILD)/cross/ ./gopoll; \
+		fi; \
+	done; rm -rf $(BUILD)/cross
