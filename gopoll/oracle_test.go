@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -199,6 +200,7 @@ type oracle struct {
 	err   error
 
 	memory        waiter
+	hung          atomic.Bool
 	wake, mayWake bool // a Wake that no Wait has taken, surely or perhaps
 	operations    int
 }
@@ -220,6 +222,11 @@ func runOracle(b Binding, tcp bool, program []instruction) (trace []string, err 
 		return nil, err
 	}
 	o := &oracle{p: p, tcp: tcp, byFd: make(map[uintptr]*registration)}
+	// Close ends a Wait that does not end by itself.
+	defer time.AfterFunc(2*oraclePatience, func() {
+		o.hung.Store(true)
+		p.Close()
+	}).Stop()
 	for i := range o.ends {
 		o.ends[i] = &endpoint{}
 	}
@@ -556,6 +563,7 @@ func (o *oracle) use(in instruction, r *registration) {
 }
 
 func (o *oracle) reclaim(r *registration) {
+	r.canceling()
 	err := r.source.Reclaim()
 	if !r.live {
 		o.want("reclaim", err, ErrNotExist)
@@ -690,6 +698,14 @@ func (o *oracle) changed(r *registration, c Change) {
 // stale is a handle of the same poller that nobody has.
 func (s Source) stale() Source { return Source{p: s.p, index: s.index, born: 1 << 31} }
 
+// canceling says that of what is lent for writing nobody knows how much will
+// have been sent.
+func (r *registration) canceling() {
+	if len(r.writes) > 0 {
+		r.at.peer.in.unknown = true
+	}
+}
+
 func (o *oracle) remove(r *registration, err error) {
 	if !r.live {
 		o.want("delete", err, ErrNotExist)
@@ -700,6 +716,7 @@ func (o *oracle) remove(r *registration, err error) {
 }
 
 func (o *oracle) over(r *registration) {
+	r.canceling()
 	r.live = false
 	if o.byFd[r.fd] == r {
 		delete(o.byFd, r.fd)
@@ -748,7 +765,7 @@ func (o *oracle) wait(capacity int) {
 	}
 	switch {
 	case err != nil:
-		o.fail("%v", err)
+		o.fail("%v (hung: %v), %v", err, o.hung.Load(), o.describe(dues))
 		return
 	case n == 0 && !woke && timeout > 0:
 		o.fail("nothing came, though %v, wake %v", o.describe(dues), o.wake)
@@ -852,7 +869,7 @@ func (o *oracle) returned(r *registration, e Event) {
 	switch {
 	case errors.Is(err, ErrCanceled) || err != nil && r.at.shaken:
 		if queue == &r.writes {
-			r.at.peer.in.unknown = true
+			r.at.peer.in.unknown = true // those behind one that failed are canceled too
 		}
 	case err != nil:
 		o.fail("returned with %v", err)
@@ -906,7 +923,7 @@ func (o *oracle) finish() {
 		}
 		o.p.mu.Unlock()
 	}
-	if err := o.p.Close(); err != nil {
+	if err := o.p.Close(); err != nil && !o.hung.Load() {
 		o.fail("%v", err)
 	}
 	for _, e := range o.ends {

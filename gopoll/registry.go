@@ -20,6 +20,8 @@ type slot struct {
 	live     bool // between Add and Delete
 	fired    bool // OneShot has reported and waits for Modify
 	borrowed bool // added by AddConn: the descriptor belongs to a connection
+
+	contested bool // a staged change may end it
 }
 
 // deliver is the one place that decides what of the kernel's word becomes an

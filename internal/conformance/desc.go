@@ -262,7 +262,8 @@ func (d *desc) fill() error {
 		return fmt.Errorf("only streams can be filled")
 	}
 	e.filled = true
-	for {
+	for moved := true; moved; { // what has left the buffer meanwhile made room for a little more
+		moved = false
 		for {
 			m, err := d.try(e.out.sending(16<<10), false)
 			if errors.Is(err, errWouldBlock) {
@@ -272,28 +273,28 @@ func (d *desc) fill() error {
 				return err
 			}
 			e.out.sent(m, false)
+			moved = true
 		}
-		room := false
+		if e.kind != kindTCP || !moved {
+			continue
+		}
 		quiet := 0
 		err := until(d.fd, pollOut, "the end of the bytes in flight", func(got int16) (bool, error) {
-			if room = got&pollOut != 0; room || e.kind != kindTCP {
+			if got&pollOut != 0 {
 				return true, nil
 			}
-			n, err := sysInFlight(d.fd)
-			if n == 0 {
-				quiet++
+			stuck, err := sysStuck(d.fd)
+			if quiet++; !stuck {
+				quiet = 0
 			}
 			return quiet == fillQuiet, err
 		})
-		if err != nil || !room {
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
-
-// fillQuiet is how often poll must find no room before a TCP socket counts as full. Where the bytes in flight can
-// be asked for, once would do.
-const fillQuiet = 8
 
 // read takes exactly n bytes, waiting for them to arrive.
 func (d *desc) read(n int) error {
