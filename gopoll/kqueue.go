@@ -234,12 +234,14 @@ func (b *backend) readiness(index uint32, s *slot, f *abi.Fact) (got Readiness) 
 			}
 		}
 	case abi.KqueueExcept:
-		// fflags are what was seen, NOTE_OOB; there is no error in them.
+		// fflags are what was seen, NOTE_OOB; there is no error in them. The
+		// end is told as a hang-up: whoever asks for nothing else must hear
+		// of it, and a level-triggered knote would spin if it were swallowed.
 		if f.Aux != 0 {
 			got = Priority
 		}
 		if eof {
-			got |= ReadClosed
+			got |= Readable | Writable | ReadClosed | WriteClosed
 		}
 		return got
 	}

@@ -17,7 +17,8 @@
  *
  * A close is not seen when it happens. It is found out when the knote is next
  * looked at: adding the descriptor again says EEXIST exactly if the open file
- * behind the number is still the one registered.
+ * behind the number is still the one registered. A number that is closed and
+ * given back to the same open file, unseen between, is not found out.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -231,7 +232,7 @@ static bool check(struct knote *kn, struct kevent *out) {
 		out->data = 1;
 		return true;
 	}
-	static const short asked[F_FDS] = {POLLIN | POLLRDHUP, POLLOUT | POLLRDHUP, POLLPRI};
+	static const short asked[F_FDS] = {POLLIN | POLLRDHUP, POLLOUT | POLLRDHUP, POLLPRI | POLLRDHUP};
 	struct pollfd p = {.fd = (int)kn->kev.ident, .events = asked[kn->f]};
 	if (poll(&p, 1, 0) < 0 || p.revents & POLLNVAL)
 		return false;
@@ -242,6 +243,8 @@ static bool check(struct knote *kn, struct kevent *out) {
 #ifdef EVFILT_EXCEPT
 	if (kn->f == F_EXCEPT) {
 		out->fflags = p.revents & POLLPRI ? NOTE_OOB : 0;
+		if (hup || err)
+			out->flags |= EV_EOF;
 		return p.revents & (POLLPRI | POLLHUP | POLLERR);
 	}
 #endif
@@ -405,8 +408,11 @@ static int apply(struct queue *q, const struct kevent *kev) {
 	int f = filter_index(kev);
 	if (f == F_NONE)
 		return EINVAL;
-	if (f < F_FDS && (kev->ident > INT_MAX || fcntl((int)kev->ident, F_GETFD) < 0))
+	if (f < F_FDS && (kev->ident > INT_MAX || fcntl((int)kev->ident, F_GETFD) < 0)) {
+		if (kev->ident < q->nfds[f] && q->fds[f][kev->ident] != NULL)
+			forget(q, q->fds[f][kev->ident]); /* its close is seen now */
 		return EBADF;
+	}
 	struct knote *kn = find(q, f, kev);
 	if (kn == NULL && !(kev->flags & EV_ADD))
 		return ENOENT;

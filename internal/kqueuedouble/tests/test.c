@@ -597,6 +597,10 @@ static void closing_a_descriptor_removes_its_knotes(void) {
 	CHECK(change(a, EVFILT_READ, EV_DELETE, 1) == -1 && errno == EBADF);
 	put(b, 1);
 	CHECK(poll_queue(e, 2) == 0);
+	CHECK(dup2(keep, a) == a); /* the same open file under the number: no knote comes back */
+	CHECK(poll_queue(e, 2) == 0);
+	CHECK(change(a, EVFILT_READ, EV_ADD, 2) == 0);
+	CHECK(poll_queue(e, 2) == 1 && IS(e[0], a, EVFILT_READ, 2));
 	close(keep);
 }
 
