@@ -84,7 +84,8 @@ $(BUILD)/zig-$(ZIG_VERSION)/installed:
 	touch $@
 
 # GOOS/GOARCH/zig's target. zig has no libresolv for macOS and NetBSD, which
-# Go's package net links there, so only FreeBSD's test binary is linked.
+# Go's package net links there, and Go wants GNU ld for FreeBSD on arm64: so
+# only one test binary is linked.
 CROSS_CGO := darwin/amd64/x86_64-macos darwin/arm64/aarch64-macos \
 	freebsd/amd64/x86_64-freebsd freebsd/arm64/aarch64-freebsd \
 	netbsd/amd64/x86_64-netbsd netbsd/arm64/aarch64-netbsd
@@ -99,7 +100,7 @@ cross-cgo: $(BUILD)/zig-$(ZIG_VERSION)/installed
 			$(ZIG) cc -target $$target -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -c cbind/$$f.c -o $(BUILD)/cross/$$f.o; \
 		done; \
 		GOOS=$$os GOARCH=$$arch CGO_ENABLED=1 CC="$(ZIG) cc -target $$target" $(GO) vet ./cbind ./gopoll; \
-		if [ $$os = freebsd ]; then \
+		if [ $$os/$$arch = freebsd/amd64 ]; then \
 			GOOS=$$os GOARCH=$$arch CGO_ENABLED=1 CC="$(ZIG) cc -target $$target" $(GO) test -c -o $(BUILD)/cross/ ./gopoll; \
 		fi; \
 	done; rm -rf $(BUILD)/cross
