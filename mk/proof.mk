@@ -1,8 +1,7 @@
 # What is tested harder than by `make test`: the same tests in other builds,
 # and more of them.
-.PHONY: test-asan test-cgocheck test-invariants test-memory test-faults fuzz soak
+.PHONY: test-asan test-cgocheck test-invariants test-memory test-faults oracle soak
 
-FUZZTIME ?= 60s
 DURATION ?= 60s
 
 test-asan: ## under the address sanitizer, C included
@@ -29,8 +28,7 @@ FAULTS := RunOut|Storm|Without|HugeTimeouts|ManyPollers|ManyRegistrations|AsMany
 test-faults: ## 100,000 pollers, a million registrations, signals, no descriptors, no memory, old kernels
 	GOPOLL_TEST_SCALE=10 $(GO) test -timeout 900s -v -run '$(FAULTS)' ./gopoll
 
-fuzz: ## random programs against poll(2) and a model, for FUZZTIME, and then a fixed set of them
-	$(GO) test -run '^$$' -fuzz FuzzOracle -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./gopoll
+oracle: ## 12,000 random programs against poll(2) and a model of the modes; `make fuzz` writes others
 	GOPOLL_TEST_SCALE=20 $(GO) test -timeout 900s -v -run 'TestOracle$$' ./gopoll
 
 soak: ## mixed load with faults, every byte checked, for DURATION
