@@ -134,6 +134,56 @@ func TestSetIsRenewedUnderWaiters(t *testing.T) {
 	})
 }
 
+// TestEveryWaiterLeavesTheOldSet: an orphan that falls silent wakes nobody, and
+// yet all who waited beside it come to the new set. Each of them has to take
+// one of the events that are only there, and holds on to it until all have.
+func TestEveryWaiterLeavesTheOldSet(t *testing.T) {
+	eachBinding(t, func(t *testing.T, b Binding) {
+		const waiters = 4
+		for range repeat(20) {
+			p, err := New(WithBinding(b))
+			must(t, err)
+			a, peer, err := socket.Pair()
+			must(t, err)
+			s := mustAdd(t, p, a, 1<<40, Readable, Edge)
+			dup, err := unix.FcntlInt(a, unix.F_DUPFD_CLOEXEC, 0)
+			must(t, err)
+			must(t, socket.Close(a), s.Delete())
+
+			var group, all sync.WaitGroup
+			all.Add(waiters)
+			for range waiters {
+				group.Go(func() {
+					var events [1]Event
+					n, err := p.Wait(events[:], -1)
+					if n != 1 || err != nil || events[0].Key >= waiters {
+						t.Errorf("got %v, %v", events[:n], err)
+					}
+					all.Done()
+					join("the other waiters", &all)
+				})
+			}
+			until("the waiters to be on their way", func() bool { return p.waiters.Load() == waiters })
+			before := p.native.moved.Load()
+			until("the set to be made anew", func() bool {
+				// Each arrival is told to one of them.
+				if _, err := socket.Write(peer, []byte{1}); err != nil {
+					for err = nil; err == nil; {
+						_, err = socket.Read(uintptr(dup), make([]byte, 4096))
+					}
+				}
+				return p.native.moved.Load() != before
+			})
+			for key := range uint64(waiters) {
+				c, _ := newPair(t)
+				mustAdd(t, p, c, key, Writable, OneShot)
+			}
+			join("all waiters", &group)
+			must(t, p.Close(), unix.Close(dup), socket.Close(peer))
+		}
+	})
+}
+
 // TestRenewedSetKeepsEveryState: sources that are paused, fired, armed, edge or
 // lent to are afterwards what they were.
 func TestRenewedSetKeepsEveryState(t *testing.T) {
