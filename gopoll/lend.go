@@ -89,6 +89,8 @@ type lends struct {
 	slot        *slot // nil once the registration is over
 	key         uint64
 	kind        lendKind
+	known       bool      // the backend's own: the registration was there at the first lend
+	told        Readiness // the backend's own: directions that were blocked at some time
 	read, write lane
 }
 
