@@ -35,7 +35,7 @@ func orphan(t *testing.T, p *Poller) (end func()) {
 // cancels and lent buffers come, and Close ends them.
 func TestSetIsRenewedUnderWaiters(t *testing.T) {
 	eachBinding(t, func(t *testing.T, b Binding) {
-		for range repeat(40) {
+		for range repeat(20) {
 			leakCheck(t)
 			p, err := New(WithBinding(b))
 			must(t, err)
@@ -92,23 +92,33 @@ func TestSetIsRenewedUnderWaiters(t *testing.T) {
 					handle(e)
 				}
 			})
+			var ends []func()
 			for range 3 {
 				// The waiters are on the old set, or on their way to it.
 				before := p.native.moved.Load()
-				end := orphan(t, p)
+				ends = append(ends, orphan(t, p))
 				until("the set to be made anew", func() bool { return p.native.moved.Load() != before })
-				end()
-				mustWrite(t, peer1, []byte{1})
-				receive("an event of a Level source", level)
-				mustWrite(t, peer2, []byte{1})
-				receive("an event of a OneShot source", oneShot)
-				mustRead(t, a2, make([]byte, 8))
-				must(t, s2.Modify(oneShotKey, Readable, OneShot))
-				mustWrite(t, peer3, []byte("bytes"))
-				if e := receive("a lent buffer", lent); string(buf[:e.N]) != "bytes" {
-					t.Errorf("%v brought %q", e, buf)
+				for range 10 {
+					mustWrite(t, peer1, []byte{1})
+					receive("an event of a Level source", level)
+					mustWrite(t, peer2, []byte{1})
+					receive("an event of a OneShot source", oneShot)
+					mustRead(t, a2, make([]byte, 8))
+					must(t, s2.Modify(oneShotKey, Readable, OneShot))
+					mustWrite(t, peer3, []byte("bytes"))
+					if e := receive("a lent buffer", lent); string(buf[:e.N]) != "bytes" {
+						t.Errorf("%v brought %q", e, buf)
+					}
+					must(t, s3.LendRead(buf), p.Wake())
 				}
-				must(t, s3.LendRead(buf), p.Wake())
+				// Nobody is on the old set any more, which has an orphan that
+				// stays ready.
+				if n := p.native.moved.Load() - before; n != 1 {
+					t.Errorf("the set was made anew %d times for one orphan", n)
+				}
+			}
+			for _, end := range ends {
+				end()
 			}
 			cancel()
 			join("a canceled iterator", &iterator)
