@@ -137,8 +137,6 @@ static uint32_t base_socket(SOCKET s, SOCKET *base) {
 		if (lower_handle(s, SIO_BASE_HANDLE, base))
 			return 0;
 		uint32_t err = WSAGetLastError();
-		if (err == WSAENOTSOCK)
-			return err;
 		SOCKET next = s;
 		for (size_t i = 0; i < sizeof(below) / sizeof(below[0]) && next == s; i++)
 			if (!lower_handle(s, below[i], &next))
@@ -151,13 +149,12 @@ static uint32_t base_socket(SOCKET s, SOCKET *base) {
 }
 
 void gopoll_iocp_inspect(uintptr_t handle, gopoll_handle *answer) {
-	SOCKET base;
+	int type = 0, size = sizeof(type);
+
 	*answer = (gopoll_handle){0};
-	answer->err = base_socket(handle, &base);
-	if (answer->err == 0) {
-		int type = 0, size = sizeof(type);
-		if (getsockopt(handle, SOL_SOCKET, SO_TYPE, (char *)&type, &size) != 0)
-			answer->err = WSAGetLastError();
+	if (getsockopt(handle, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0) {
+		SOCKET base = 0;
+		answer->err = base_socket(handle, &base);
 		answer->base = base;
 		answer->type = type;
 		return;

@@ -198,8 +198,8 @@ func baseSocket(socket uintptr) (uintptr, syscall.Errno) {
 	for range maxLayers {
 		var base uintptr
 		err := ioctl(socket, sioBaseHandle, nil, &base)
-		if err == 0 || err == windows.WSAENOTSOCK {
-			return base, err
+		if err == 0 {
+			return base, 0
 		}
 		next := socket
 		for _, code := range [...]uintptr{sioBSPHandleSelect, sioBSPHandlePoll, sioBSPHandle} {
@@ -219,19 +219,15 @@ func baseSocket(socket uintptr) (uintptr, syscall.Errno) {
 
 // Inspect asks what handle is, and for the socket below its providers.
 func (p *Iocp) Inspect(handle uintptr) abi.Handle {
-	base, err := baseSocket(handle)
-	if err == 0 {
-		var kind int32
-		size := int32(unsafe.Sizeof(kind))
-		r, _, err := syscall.SyscallN(procs.getsockopt, handle, windows.SOL_SOCKET, soType,
-			uintptr(unsafe.Pointer(&kind)), uintptr(unsafe.Pointer(&size)))
-		if r == 0 {
-			err = 0
-		}
-		return abi.Handle{Base: uint64(base), Type: uint32(kind), Err: uint32(err)}
+	var answer abi.Handle
+	size := int32(unsafe.Sizeof(answer.Type))
+	if failed, _, _ := syscall.SyscallN(procs.getsockopt, handle, windows.SOL_SOCKET, soType,
+		uintptr(unsafe.Pointer(&answer.Type)), uintptr(unsafe.Pointer(&size))); failed == 0 {
+		base, err := baseSocket(handle)
+		answer.Base, answer.Err = uint64(base), uint32(err)
+		return answer
 	}
 
-	var answer abi.Handle
 	file, e := windows.GetFileType(windows.Handle(handle))
 	answer.File = file
 	if e != nil {
