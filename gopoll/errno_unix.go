@@ -1,0 +1,14 @@
+//go:build unix
+
+package gopoll
+
+import "syscall"
+
+
+// errnoErr is nil for 0, which as an error would not be.
+func errnoErr(errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
