@@ -4,7 +4,6 @@ package gopoll
 
 import "syscall"
 
-
 // errnoErr is nil for 0, which as an error would not be.
 func errnoErr(errno syscall.Errno) error {
 	if errno == 0 {
