@@ -66,13 +66,12 @@ typedef struct {
 	};
 } block;
 
-_Static_assert(sizeof(block) <= 64, "abi.BlockSize");
 _Static_assert(offsetof(block, overlapped) == 0, "abi.Block.Status");
 _Static_assert(sizeof(OVERLAPPED) >= sizeof(IO_STATUS_BLOCK), "abi.Block.Information");
 _Static_assert(offsetof(OVERLAPPED, InternalHigh) == offsetof(IO_STATUS_BLOCK, Information), "abi.Block.Information");
 _Static_assert(offsetof(block, poll) % 8 == 0, "abi.Block.Poll");
 #ifdef _WIN64
-_Static_assert(sizeof(OVERLAPPED) == 32 && sizeof(afd_poll_info) == 32, "abi.Block");
+_Static_assert(sizeof(OVERLAPPED) == 32 && sizeof(afd_poll_info) == 32 && sizeof(block) == 64, "abi.Block");
 _Static_assert(offsetof(block, poll) == 32, "abi.Block.Poll");
 _Static_assert(offsetof(afd_poll_info, handle) == 16, "abi.AfdPoll.Handle");
 _Static_assert(offsetof(afd_poll_info, events) == 24, "abi.AfdPoll.Events");

@@ -4,6 +4,7 @@ package gopoll
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,18 +29,19 @@ type backend struct {
 
 	// Poller.mu guards the rest.
 	slabs    slabs
-	sockets  map[uintptr]uint32 // the op of each base socket, or lendOnly
+	claims   map[uintptr]uint32 // ops by base socket while the registry has no slot for them
 	helpers  helpers
 	prober   uintptr
-	queue    []uint32      // ops whose poll is to be looked at before the next wait
+	queue    uint32        // a list of ops whose poll is to be looked at before the next wait
 	requests []abi.Request // scratch: to be submitted in one crossing
-	owners   []owner       // scratch of apply: whose each request is
-	suspects []suspect     // scratch of collect
-	stash    []abi.Fact    // dequeued, and kept for the next wait
-	bound    map[uintptr]struct{}
-	epoch    uint32 // raised when a wait begins
-	waiting  int    // waits that have begun and not yet collected
-	flying   int    // operations whose completion is still to come
+	single   [1]abi.Request
+	owners   []owner              // scratch of apply: whose each request is
+	suspects []suspect            // scratch of collect
+	stash    []abi.Fact           // dequeued, and kept for the next wait
+	bound    map[uintptr]struct{} // handles whose own calls complete on the port
+	epoch    uint32               // raised when a wait begins
+	waiting  int                  // waits that have begun and not yet collected
+	flying   int                  // operations whose completion is still to come
 }
 
 // iocpBinding is what cbind.Iocp and purebind.Iocp have in common.
@@ -93,7 +95,7 @@ func (b *backend) open(binding Binding) (err error) {
 	if err != nil {
 		return err
 	}
-	b.sockets = make(map[uintptr]uint32)
+	b.claims = make(map[uintptr]uint32)
 	b.bound = make(map[uintptr]struct{})
 	prober, errno := b.bind.Prober()
 	if errno != 0 {
@@ -169,7 +171,7 @@ func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event
 			continue
 		}
 		o := b.slabs.at(number)
-		if o.lane != nil {
+		if o.transfer {
 			b.landTransfer(p, number, f.Bits)
 			continue
 		}
@@ -195,8 +197,8 @@ func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event
 // land ends the flight of a poll and says what it found: 0 is nothing that
 // concerns a source.
 func (b *backend) land(p *Poller, number uint32) (events uint32) {
-	o, block := b.slabs.at(number), b.slabs.block(number)
-	stale := o.stale
+	o := b.slabs.at(number)
+	block, stale := &o.block, o.stale
 	b.landed(o)
 	if o.slot == 0 {
 		b.drop(number)
@@ -280,42 +282,44 @@ func (b *backend) reportSuspects(p *Poller, w *waiter, events []Event, n int) in
 // enqueue has the poll of an op looked at before the next wait.
 func (b *backend) enqueue(number uint32) {
 	if o := b.slabs.at(number); !o.queued {
-		o.queued = true
-		b.queue = append(b.queue, number)
+		o.queued, o.next = true, b.queue
+		b.queue = number
 	}
 }
 
-// flush brings the polls of queued ops up to date, in one crossing.
+// requestBatch bounds the memory of one crossing: more does not make it cheaper.
+const requestBatch = 256
+
+// flush brings the polls of queued ops up to date.
 func (b *backend) flush(p *Poller) {
-	if len(b.queue) == 0 {
-		return
-	}
-	b.requests = b.requests[:0]
-	for _, number := range b.queue {
-		o := b.slabs.at(number)
-		o.queued = false
-		if o.slot != 0 {
-			b.update(number)
-		}
-	}
-	b.queue = b.queue[:0]
-	b.bind.Submit(b.requests)
 	stashed := false
-	for i := range b.requests {
-		r := &b.requests[i]
-		if r.Op != abi.RequestPoll || r.Err == 0 {
-			continue
+	for b.queue != 0 {
+		b.requests = b.requests[:0]
+		for b.queue != 0 && len(b.requests) < requestBatch {
+			number := b.queue
+			o := b.slabs.at(number)
+			b.queue, o.queued = o.next, false
+			if o.slot != 0 {
+				b.update(number)
+			}
 		}
-		number := b.slabs.number(r.Block)
-		if isGone(r.Err) {
-			b.landed(b.slabs.at(number))
-			b.die(p, number)
-			continue
+		b.bind.Submit(b.requests)
+		for i := range b.requests {
+			r := &b.requests[i]
+			if r.Op != abi.RequestPoll || r.Err == 0 {
+				continue
+			}
+			number := b.slabs.number(r.Block)
+			if isGone(r.Err) {
+				b.landed(b.slabs.at(number))
+				b.die(p, number)
+				continue
+			}
+			// What the next wait finds is a poll that failed.
+			b.slabs.at(number).block.Status = statusFailed
+			b.stash = append(b.stash, abi.Fact{Data: r.Block})
+			stashed = true
 		}
-		// What the next wait finds is a poll that failed.
-		b.slabs.block(number).Status = statusFailed
-		b.stash = append(b.stash, abi.Fact{Data: r.Block})
-		stashed = true
 	}
 	if stashed && b.waiting > 0 {
 		b.bind.Post(keyStash)
@@ -329,7 +333,7 @@ func (b *backend) update(number uint32) {
 	case !o.flying:
 		b.poll(number)
 	case !o.canceled && afdInterest(o.armed)&^o.asked != 0:
-		b.cancelOp(number)
+		b.cancelPoll(number)
 	}
 }
 
@@ -342,17 +346,32 @@ func (b *backend) poll(number uint32) {
 		Block: uint64(b.slabs.address(number)), Addr: uint64(o.base), Len: o.asked, Op: abi.RequestPoll})
 }
 
-// cancelOp adds to b.requests that the op's poll is to end.
-func (b *backend) cancelOp(number uint32) {
+// cancelOp makes of r what ends the op early.
+func (b *backend) cancelOp(number uint32, r *abi.Request) {
 	o := b.slabs.at(number)
+	handle := b.helpers.handle(o.helper)
+	if o.transfer {
+		handle = b.slabs.transferOf(number).lane.owner.slot.fd
+	}
 	o.canceled = true
 	b.canceling.Add(1)
-	b.requests = append(b.requests, abi.Request{Handle: uint64(b.helpers.handle(o.helper)),
-		Block: uint64(b.slabs.address(number)), Op: abi.RequestCancel})
+	*r = abi.Request{Handle: uint64(handle), Block: uint64(b.slabs.address(number)), Op: abi.RequestCancel}
 }
 
-// apply makes the staged changes in one crossing, not counting what it takes
-// to look at new handles. Called with p.mu held.
+// cancelNow is cancelOp in a crossing of its own.
+func (b *backend) cancelNow(number uint32) {
+	b.cancelOp(number, &b.single[0])
+	b.bind.Submit(b.single[:])
+}
+
+// cancelPoll adds to b.requests that the op's poll is to end.
+func (b *backend) cancelPoll(number uint32) {
+	b.requests = append(b.requests, abi.Request{})
+	b.cancelOp(number, &b.requests[len(b.requests)-1])
+}
+
+// apply makes the staged changes, a batch in a crossing, not counting what it
+// takes to look at new handles. Called with p.mu held.
 func (b *backend) apply(p *Poller, changes []staged) {
 	b.requests, b.owners = b.requests[:0], b.owners[:0]
 	for i := range changes {
@@ -360,7 +379,7 @@ func (b *backend) apply(p *Poller, changes []staged) {
 		before := owner{i, 0}
 		switch c.change.Op {
 		case OpAdd:
-			c.err = b.add(c)
+			c.err = b.add(p, c)
 		case OpModify:
 			before.armed, c.err = b.modify(p, c)
 		case OpDelete:
@@ -369,7 +388,20 @@ func (b *backend) apply(p *Poller, changes []staged) {
 		for len(b.owners) < len(b.requests) {
 			b.owners = append(b.owners, before)
 		}
+		if len(b.requests) >= requestBatch || i == len(changes)-1 {
+			b.submit(changes)
+		}
 	}
+	for i := range changes {
+		// From here on the registry knows the socket.
+		if c := &changes[i]; c.change.Op == OpAdd && c.err == nil && c.native != lendOnly {
+			delete(b.claims, b.slabs.at(c.native).base)
+		}
+	}
+}
+
+// submit makes the crossing for apply.
+func (b *backend) submit(changes []staged) {
 	if len(b.requests) == 0 {
 		return
 	}
@@ -379,6 +411,7 @@ func (b *backend) apply(p *Poller, changes []staged) {
 			b.refused(&changes[b.owners[i].change], r, b.owners[i].armed)
 		}
 	}
+	b.requests, b.owners = b.requests[:0], b.owners[:0]
 }
 
 // refused undoes an add or modify whose poll was not accepted.
@@ -402,27 +435,24 @@ func (b *backend) refused(c *staged, r *abi.Request, armed Readiness) {
 }
 
 // add finds out what the handle is, and prepares its first poll.
-func (b *backend) add(c *staged) error {
+func (b *backend) add(p *Poller, c *staged) error {
 	fd := c.change.Fd
 	info := b.bind.Inspect(fd)
 	switch {
 	case info.Err != 0:
 		return errnoErr(syscall.Errno(info.Err))
 	case info.Type == 0:
-		return b.addPipe(c, &info)
+		return b.addPipe(p, c, &info)
 	}
 	base := uintptr(info.Base)
-	number := b.sockets[base]
-	if number == lendOnly {
-		number = 0 // a pipe had the value, and was closed
-	}
+	number := b.find(p, fd, base)
 	if number != 0 && b.slabs.at(number).slot != 0 && !b.died(number) {
 		return ErrExist
 	}
 	if info.Type == windows.SOCK_DGRAM {
 		b.bind.Quiet(base) // as far as the system can: it only makes errors rarer
 	}
-	if number != 0 && b.slabs.at(number).flying {
+	if number != 0 {
 		// The poll of an earlier registration is on its way back. A second
 		// one must not meet it, so the new registration takes it over.
 		o := b.slabs.at(number)
@@ -441,67 +471,77 @@ func (b *backend) add(c *staged) error {
 	}
 	o := b.slabs.at(number)
 	o.base, o.slot, o.helper, o.armed = base, c.index, helper, c.change.Interest
-	b.sockets[base] = number
+	b.claims[base] = number
 	c.native = number
 	b.poll(number)
 	return nil
 }
 
+// find is the op of a socket, or 0: of a registration, of one that this Apply
+// makes, or of one that is over and whose poll is still to come back.
+func (b *backend) find(p *Poller, fd, base uintptr) uint32 {
+	if number := b.claims[base]; number != 0 {
+		return number
+	}
+	index := p.registry.find(fd)
+	if index == 0 {
+		return 0
+	}
+	number := p.registry.at(index).native
+	if number == 0 || number == lendOnly || b.slabs.at(number).slot != index {
+		return 0
+	}
+	return number
+}
+
 // addPipe accepts what can't be polled and yet can have buffers lent to it.
-func (b *backend) addPipe(c *staged, info *abi.Handle) error {
+func (b *backend) addPipe(p *Poller, c *staged, info *abi.Handle) error {
 	const synchronous = 0x10 | 0x20 // FILE_SYNCHRONOUS_IO_ALERT, _NONALERT
 	if info.File != windows.FILE_TYPE_PIPE || info.Mode&synchronous != 0 || c.change.Interest != 0 {
 		return unsupported{windows.WSAENOTSOCK}
 	}
-	if b.sockets[c.change.Fd] != 0 {
+	if index := p.registry.find(c.change.Fd); index != 0 && p.registry.at(index).native != 0 {
 		return ErrExist
 	}
-	b.sockets[c.change.Fd] = lendOnly
 	c.native = lendOnly
 	return nil
 }
 
 // died finds out whether a registered socket was closed, by asking its poll
-// back: a closed one's has completed, and says so. If it has, the op is
-// an orphan.
+// back: a closed one's has completed, and says so. The op is then an orphan.
 func (b *backend) died(number uint32) bool {
 	o := b.slabs.at(number)
 	if !o.flying || o.stale {
 		return false
 	}
 	if !o.canceled {
-		request := [1]abi.Request{{Handle: uint64(b.helpers.handle(o.helper)),
-			Block: uint64(b.slabs.address(number)), Op: abi.RequestCancel}}
-		o.canceled = true
-		b.canceling.Add(1)
-		b.bind.Submit(request[:])
+		b.cancelNow(number)
 	}
 	// The packet comes at once, unless another waiter has taken it, who is
 	// then blocked on the mutex that is held here.
 	const patience = 20
-	for try := 0; try < patience; try++ {
-		first := len(b.stash)
-		for i := range b.stash {
-			if b.slabs.number(b.stash[i].Data) == number {
-				block := b.slabs.block(number)
-				if int32(block.Status) < 0 || block.Poll.Count == 0 || block.Poll.Events&abi.AfdLocalClose == 0 {
-					return false
-				}
-				o.slot, o.stale = 0, true
-				return true
+	for range patience {
+		if b.stashed(number) {
+			if int32(o.block.Status) < 0 || o.block.Poll.Count == 0 || o.block.Poll.Events&abi.AfdLocalClose == 0 {
+				return false
 			}
+			b.orphan(number)
+			return true
 		}
-		var facts [16]abi.Fact
-		n, errno := b.bind.Dequeue(facts[:], time.Millisecond)
-		if errno != 0 {
+		if b.stashMore(time.Millisecond) != nil {
 			return false
 		}
-		b.stash = append(b.stash, facts[:n]...)
-		if len(b.stash) > first && b.waiting > 0 {
+		if len(b.stash) > 0 && b.waiting > 0 {
 			b.bind.Post(keyStash)
 		}
 	}
 	return false
+}
+
+// stashed: the completion of an op is in the stash.
+func (b *backend) stashed(number uint32) bool {
+	address := uint64(b.slabs.address(number))
+	return slices.ContainsFunc(b.stash, func(f abi.Fact) bool { return f.Data == address })
 }
 
 // modify prepares what gives a registration its new interest; before is what
@@ -542,7 +582,6 @@ func (b *backend) remove(p *Poller, index uint32) error {
 	s := p.registry.at(index)
 	switch {
 	case s.native == lendOnly:
-		delete(b.sockets, s.fd)
 		return nil
 	case s.native == 0 || b.slabs.at(s.native).slot != index:
 		return errGone
@@ -555,11 +594,13 @@ func (b *backend) remove(p *Poller, index uint32) error {
 func (b *backend) orphan(number uint32) {
 	o := b.slabs.at(number)
 	o.slot, o.stale = 0, true
-	switch {
-	case !o.flying:
+	if !o.flying {
 		b.drop(number)
-	case !o.canceled:
-		b.cancelOp(number)
+		return
+	}
+	b.claims[o.base] = number
+	if !o.canceled {
+		b.cancelPoll(number)
 	}
 }
 
@@ -577,8 +618,8 @@ func (b *backend) die(p *Poller, number uint32) {
 // drop gives up an op that is not flying.
 func (b *backend) drop(number uint32) {
 	o := b.slabs.at(number)
-	if b.sockets[o.base] == number {
-		delete(b.sockets, o.base)
+	if b.claims[o.base] == number {
+		delete(b.claims, o.base)
 	}
 	b.helpers.give(o.helper)
 	b.slabs.give(number)
@@ -602,13 +643,11 @@ func (b *backend) rearm(p *Poller, index uint32, direction Readiness) error {
 // frees what they were writing to. Called with p.mu held and nobody waiting.
 func (b *backend) close(*Poller) error {
 	b.requests = b.requests[:0]
-	for i := range b.slabs.ops {
-		for j := range b.slabs.ops[i] {
-			if o := &b.slabs.ops[i][j]; o.flying && !o.canceled {
-				b.cancelOp(uint32(i*slabOps + j))
-			}
+	b.slabs.flying(func(number uint32, o *op) {
+		if !o.canceled {
+			b.cancelPoll(number)
 		}
-	}
+	})
 	b.bind.Submit(b.requests)
 	for {
 		for _, f := range b.stash {
@@ -620,7 +659,7 @@ func (b *backend) close(*Poller) error {
 		if b.flying == 0 {
 			break
 		}
-		if err := b.stashMore(); err != nil {
+		if err := b.stashMore(-1); err != nil {
 			return err // and leave the memory to the kernel
 		}
 	}
@@ -634,9 +673,9 @@ func (b *backend) close(*Poller) error {
 }
 
 // stashMore waits for packets.
-func (b *backend) stashMore() error {
-	facts := make([]abi.Fact, 64)
-	n, errno := b.bind.Dequeue(facts, -1)
+func (b *backend) stashMore(timeout time.Duration) error {
+	var facts [64]abi.Fact
+	n, errno := b.bind.Dequeue(facts[:], timeout)
 	b.stash = append(b.stash, facts[:n]...)
 	return errnoErr(errno)
 }

@@ -8,7 +8,7 @@ import (
 	"gopoll.dev/internal/abi"
 )
 
-const canceledCode = int32(windows.WSA_OPERATION_ABORTED)
+const canceledCode = int32(windows.ERROR_OPERATION_ABORTED)
 
 func canceled(code int32) bool { return code == canceledCode }
 
@@ -74,7 +74,8 @@ func (b *backend) transfer(p *Poller, _ int) {
 		l.trace.check(l.buf)
 		rest := l.buf[l.done:]
 		o := b.slabs.at(number)
-		o.lane, o.flying = a, true
+		o.transfer, o.flying = true, true
+		b.slabs.transferOf(number).lane = a
 		b.flying++
 		a.ready, a.native = false, number
 		// address: l keeps the memory pinned until finish.
@@ -104,9 +105,9 @@ func transferOp(a *lane) uint32 {
 
 // landTransfer ends the flight of a transfer that moved n bytes.
 func (b *backend) landTransfer(p *Poller, number, n uint32) {
-	status := uint32(b.slabs.block(number).Status)
+	status := uint32(b.slabs.at(number).block.Status)
 	code := abi.SocketCode(status)
-	if b.slabs.at(number).lane.owner.kind == lendFile {
+	if b.slabs.transferOf(number).lane.owner.kind == lendFile {
 		code = abi.FileCode(status)
 	}
 	b.ended(p, number, n, code)
@@ -114,13 +115,13 @@ func (b *backend) landTransfer(p *Poller, number, n uint32) {
 
 // ended settles a transfer that the kernel is done with.
 func (b *backend) ended(p *Poller, number, n uint32, code syscall.Errno) {
-	o := b.slabs.at(number)
-	a, tail := o.lane, o.tail
-	b.landed(o)
+	t := b.slabs.transferOf(number)
+	a, tail := t.lane, t.tail
+	b.landed(b.slabs.at(number))
 	b.slabs.give(number)
 	a.ready, a.native = true, 0
 	first, reclaimed := a.head, tail == nil
-	if reclaimed || code != windows.WSA_OPERATION_ABORTED {
+	if reclaimed || code != windows.ERROR_OPERATION_ABORTED {
 		b.settle(p, a, int32(n), code)
 		reclaimed = reclaimed || a.head == nil || first == tail && a.head != first
 	}
@@ -167,15 +168,10 @@ func (b *backend) cancel(p *Poller, a *lane) {
 		p.failLane(a, canceledCode)
 		return
 	}
-	o := b.slabs.at(a.native)
-	o.tail = a.tail
-	if o.canceled {
-		return
+	b.slabs.transferOf(a.native).tail = a.tail
+	if !b.slabs.at(a.native).canceled {
+		b.cancelNow(a.native)
 	}
-	o.canceled = true
-	b.canceling.Add(1)
-	request := [1]abi.Request{{Handle: uint64(a.owner.slot.fd), Block: uint64(b.slabs.address(a.native)), Op: abi.RequestCancel}}
-	b.bind.Submit(request[:])
 }
 
 // drain waits until the kernel has given back every lent buffer. Called with
@@ -184,27 +180,21 @@ func (b *backend) drain(p *Poller) {
 	for {
 		kept := b.stash[:0]
 		for _, f := range b.stash {
-			if number := b.slabs.number(f.Data); number != 0 && b.slabs.at(number).lane != nil {
+			if number := b.slabs.number(f.Data); number != 0 && b.slabs.at(number).transfer {
 				b.landTransfer(p, number, f.Bits)
 				continue
 			}
 			kept = append(kept, f)
 		}
 		b.stash = kept
-		if b.transfers() == 0 || b.stashMore() != nil {
+		transfers := 0
+		b.slabs.flying(func(_ uint32, o *op) {
+			if o.transfer {
+				transfers++
+			}
+		})
+		if transfers == 0 || b.stashMore(-1) != nil {
 			return
 		}
 	}
-}
-
-// transfers counts the lent buffers that the kernel has.
-func (b *backend) transfers() (n int) {
-	for _, ops := range b.slabs.ops {
-		for i := range ops {
-			if ops[i].lane != nil {
-				n++
-			}
-		}
-	}
-	return n
 }

@@ -4,7 +4,7 @@ package gopoll
 
 import (
 	"math"
-	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 
@@ -15,47 +15,60 @@ const (
 	// slabSize is VirtualAlloc's granularity: an address inside a slab names
 	// its start.
 	slabSize = 64 << 10
-	slabOps  = slabSize / abi.BlockSize
+	opSize   = 128
+	slabOps  = slabSize / opSize
 )
 
 // op is one operation that the kernel may have under way: the poll of a
-// socket, or the transfer of a lent buffer. What the kernel writes to is its
-// block, at the same place in the slab. The poll's op lives as long as the
+// socket, or the transfer of a lent buffer. A poll's op lives as long as the
 // registration, and longer if its completion is still to come.
 type op struct {
+	block    abi.Block // what the kernel writes to
 	base     uintptr   // the socket that is polled
-	lane     *lane     // of a transfer
-	tail     *lend     // of a transfer that was cancelled: the last lend that this concerns
 	slot     uint32    // whose poll it is; 0: the registration is over
 	epoch    uint32    // when the poll was submitted
 	asked    uint32    // what the poll in flight waits for
 	helper   uint32    // the helper handle that polls go through
 	armed    Readiness // what is to be reported next
-	flying   bool      // from its submission until its completion was dequeued
-	canceled bool      // asked to end early
-	stale    bool      // of an earlier registration: its completion means nothing
-	queued   bool      // in backend.queue
+	free     uint32    // the next free op
+	next     uint32    // the next in the queue; see enqueue
+	used     bool
+	transfer bool // of a lent buffer: see slabs.transfers
+	flying   bool // from its submission until its completion was dequeued
+	canceled bool // asked to end early
+	stale    bool // of an earlier registration: its completion means nothing
+	queued   bool
 }
 
-// slabs owns the blocks of one poller, outside the Go heap: a completion that
-// is late must find its block where it was, whatever became of its source.
-// Number 0 is no op, and its block the one that probes share.
+// transfer is a lent buffer that the kernel has.
+type transfer struct {
+	lane *lane
+	tail *lend // where it was cancelled: the last lend that this concerns
+}
+
+// slabs owns the ops of one poller, outside the Go heap: a completion that is
+// late must find its block where it was, whatever became of its source. An op
+// therefore holds no Go pointers. Number 0 is none, and its block the one that
+// probes share.
 type slabs struct {
-	bases  []uintptr
-	ops    []*[slabOps]op
-	byBase map[uintptr]uint32
-	free   []uint32
+	bases     []uintptr
+	byBase    map[uintptr]uint32
+	transfers []*[slabOps]transfer // as bases; nil where there never was one
+	free      uint32               // a list
+	used      int
 }
 
 // take reserves an op.
 func (s *slabs) take() (uint32, error) {
-	if len(s.free) == 0 {
+	if s.free == 0 {
 		if err := s.grow(); err != nil {
 			return 0, err
 		}
 	}
-	number := s.free[len(s.free)-1]
-	s.free = s.free[:len(s.free)-1]
+	number := s.free
+	o := s.at(number)
+	s.free, o.used = o.free, true
+	s.used++
 	return number, nil
 }
 
@@ -73,46 +86,65 @@ func (s *slabs) grow() error {
 	first := uint32(len(s.bases)) * slabOps
 	s.byBase[base] = uint32(len(s.bases))
 	s.bases = append(s.bases, base)
-	s.ops = append(s.ops, new([slabOps]op))
-	s.free = slices.Grow(s.free, len(s.bases)*slabOps) // so that give never allocates
-	for number := first + slabOps - 1; number > first; number-- {
-		s.free = append(s.free, number)
-	}
-	if first != 0 {
-		s.free = append(s.free, first)
+	s.transfers = append(s.transfers, nil)
+	for number := first + slabOps - 1; number >= max(first, 1); number-- {
+		s.at(number).free, s.free = s.free, number
 	}
 	return nil
 }
 
 // give returns an op that is not flying.
 func (s *slabs) give(number uint32) {
-	queued := s.at(number).queued
-	*s.at(number) = op{queued: queued} // the queue still has the number
-	s.free = append(s.free, number)
+	o := s.at(number)
+	if o.transfer {
+		*s.transferOf(number) = transfer{}
+	}
+	*o = op{free: s.free, next: o.next, queued: o.queued} // the queue may still hold it
+	s.free = number
+	s.used--
 }
 
-func (s *slabs) at(number uint32) *op { return &s.ops[number/slabOps][number%slabOps] }
-
-// address is that of the op's block.
+// address is that of the op, and of its block.
 func (s *slabs) address(number uint32) uintptr {
-	return s.bases[number/slabOps] + uintptr(number%slabOps)*abi.BlockSize
+	return s.bases[number/slabOps] + uintptr(number%slabOps)*opSize
 }
 
-func (s *slabs) block(number uint32) *abi.Block { return abi.BlockAt(s.address(number)) }
+// at is the op of a number.
+func (s *slabs) at(number uint32) *op {
+	// unsafe: memory outside the Go heap; op fits opSize, see below.
+	return (*op)(unsafe.Pointer(abi.BlockAt(s.address(number))))
+}
 
-// number is the op whose block is at addr; 0: nobody's, as of an overlapped
-// call that somebody else made on a handle that is associated with the port.
+var _ [opSize - unsafe.Sizeof(op{})]struct{}
+
+// transferOf is the Go side of the op of a lent buffer.
+func (s *slabs) transferOf(number uint32) *transfer {
+	chunk := &s.transfers[number/slabOps]
+	if *chunk == nil {
+		*chunk = new([slabOps]transfer)
+	}
+	return &(*chunk)[number%slabOps]
+}
+
+// number is the op at an address; 0: nobody's, as of an overlapped call that
+// somebody else made on a handle that is associated with the port.
 func (s *slabs) number(addr uint64) uint32 {
 	base := uintptr(addr) &^ (slabSize - 1)
 	index, ok := s.byBase[base]
-	if !ok || uint64(base)+slabSize <= addr || addr%abi.BlockSize != 0 {
+	if !ok || uint64(base)+slabSize <= addr || addr%opSize != 0 {
 		return 0
 	}
-	return index*slabOps + uint32((uintptr(addr)-base)/abi.BlockSize)
+	return index*slabOps + uint32((uintptr(addr)-base)/opSize)
 }
 
-// inUse counts the ops that are taken.
-func (s *slabs) inUse() int { return max(len(s.bases)*slabOps-1, 0) - len(s.free) }
+// flying calls f with every op whose completion is still to come.
+func (s *slabs) flying(f func(number uint32, o *op)) {
+	for number := uint32(1); number < uint32(len(s.bases)*slabOps); number++ {
+		if o := s.at(number); o.flying {
+			f(number, o)
+		}
+	}
+}
 
 // close frees the slabs; nothing may be flying.
 func (s *slabs) close() error {

@@ -80,7 +80,7 @@ var winsock = map[syscall.Errno][]syscall.Errno{
 // says less than Winsock's.
 var socketStatus = map[windows.NTStatus]syscall.Errno{
 	windows.STATUS_BUFFER_OVERFLOW:         windows.WSAEMSGSIZE,
-	windows.STATUS_CANCELLED:               windows.WSA_OPERATION_ABORTED,
+	windows.STATUS_CANCELLED:               windows.ERROR_OPERATION_ABORTED,
 	windows.STATUS_CONNECTION_ABORTED:      windows.WSAECONNABORTED,
 	windows.STATUS_CONNECTION_DISCONNECTED: windows.WSAECONNRESET,
 	windows.STATUS_CONNECTION_REFUSED:      windows.WSAECONNREFUSED,

@@ -43,9 +43,6 @@ func BlockAt(addr uintptr) *Block {
 	return *(**Block)(unsafe.Pointer(&addr))
 }
 
-// BlockSize is the room a block takes in its slab.
-const BlockSize = 64
-
 // Request is one operation to start, or to cancel, through its block.
 type Request struct {
 	Handle uint64 // AFD helper for RequestPoll; helper, socket or pipe otherwise
