@@ -85,8 +85,9 @@ func (b *backend) wait(_ *Poller, facts []abi.Fact, timeout time.Duration) (int,
 	return n, errnoErr(errno)
 }
 
-// collect turns facts into events. Called with p.mu held.
-func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event) (n int, signaled bool) {
+// collect adds what facts mean to events[n:], which has room for each of them.
+// Called with p.mu held.
+func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event, n int) (_ int, signaled bool) {
 	orphans := 0
 	for i := range facts {
 		f := &facts[i]

@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"gopoll.dev/gopoll/socket"
 )
@@ -17,6 +19,18 @@ import (
 // patience bounds everything that a test waits for. It is no measure: what is
 // right comes at once, and what is wrong never.
 const patience = 20 * time.Second
+
+// repeat is how often to do what is worth doing many times: less under the race
+// detector and with -short, and more by the variable GOPOLL_TEST_SCALE.
+func repeat(times int) int {
+	if scale, err := strconv.Atoi(os.Getenv("GOPOLL_TEST_SCALE")); err == nil {
+		times *= scale
+	}
+	if raceDetector || addressSanitizer || testing.Short() {
+		times /= 4
+	}
+	return max(times, 1)
+}
 
 // stacks are those of all goroutines.
 func stacks() string {
@@ -213,3 +227,7 @@ func runChild(t *testing.T, role string, env ...string) (output string, err erro
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
+
+// unsafeBytes is the memory of n bytes at a pointer that a test got back from
+// a weak one.
+func unsafeBytes(at *byte, n int) []byte { return unsafe.Slice(at, n) }

@@ -5,9 +5,9 @@ package gopoll
 // trace is what the invariants build keeps of each lend.
 type trace struct{}
 
-func (*trace) begin([]byte, Readiness) {}
-func (*trace) check([]byte)            {}
-func (*trace) end([]byte, int)         {}
+func (*trace) begin(*lender, []byte, Readiness) {}
+func (*trace) check([]byte)                     {}
+func (*trace) end([]byte, int)                  {}
 
 // misuse is a caller's mistake that the invariants build does not forgive.
 func misuse(err error) error { return err }

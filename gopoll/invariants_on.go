@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 )
 
 // poison fills what is lent for a read.
@@ -24,8 +25,17 @@ type trace struct {
 	stack     []byte
 }
 
-func (t *trace) begin(buf []byte, direction Readiness) {
+// outstanding are the traces of all that is lent, and by which lender.
+var outstanding = struct {
+	mu sync.Mutex
+	of map[*trace]*lender
+}{of: make(map[*trace]*lender)}
+
+func (t *trace) begin(b *lender, buf []byte, direction Readiness) {
 	t.direction, t.stack = direction, debug.Stack()
+	outstanding.mu.Lock()
+	outstanding.of[t] = b
+	outstanding.mu.Unlock()
 	if direction == Writable {
 		t.sum = maphash.Bytes(seed, buf)
 		return
@@ -39,7 +49,12 @@ func (t *trace) begin(buf []byte, direction Readiness) {
 func (t *trace) check(buf []byte) { t.verify(buf, 0) }
 
 // end is called when the kernel has given the buffer back, after moved bytes.
-func (t *trace) end(buf []byte, moved int) { t.verify(buf, moved) }
+func (t *trace) end(buf []byte, moved int) {
+	outstanding.mu.Lock()
+	delete(outstanding.of, t)
+	outstanding.mu.Unlock()
+	t.verify(buf, moved)
+}
 
 func (t *trace) verify(buf []byte, moved int) {
 	if t.direction == Writable {
@@ -73,8 +88,12 @@ func reportAbandoned(b *lender) {
 		return
 	}
 	report := "gopoll: a poller was dropped without Close while buffers were lent\n"
-	for l := b.ranges; l != nil; l = l.left {
-		report += string(l.trace.stack) + "\n"
+	outstanding.mu.Lock()
+	for t, lentBy := range outstanding.of {
+		if lentBy == b {
+			report += string(t.stack) + "\n"
+		}
 	}
+	outstanding.mu.Unlock()
 	abandoned(report)
 }

@@ -26,7 +26,8 @@ const (
 //
 // Errors, with nothing lent: ErrInvalid for an empty buffer, one beyond 2 GiB,
 // memory of an Arena that was freed, or a blocking descriptor; ErrExist for a
-// direction that the source is interested in, or memory that is lent already;
+// direction that the source is interested in, or memory that is lent already
+// (to this poller, or of an arena to any);
 // ErrLimit; errors.ErrUnsupported for a source of AddConn; ErrNotExist;
 // ErrClosed.
 func (s Source) LendRead(buf []byte) error { return s.lend("lend-read", Readable, buf) }
@@ -276,7 +277,7 @@ func (b *lender) take(buf []byte, direction Readiness) (*lend, error) {
 	b.count++
 	b.bytes += int64(len(buf))
 	b.register()
-	l.trace.begin(l.buf, direction)
+	l.trace.begin(b, l.buf, direction)
 	return l, nil
 }
 

@@ -89,18 +89,19 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 		deadline = time.Now().Add(timeout)
 	}
 	for {
-		room, limit := size, timeout
-		if p.hot.Load() {
-			room, limit = p.share(size), 0
+		limit := timeout
+		if n = p.moveFirst(w, events[:size]); n > 0 || p.hot.Load() {
+			limit = 0
 		}
-		count := 0
+		count, room := 0, size-n
 		if room > 0 {
-			if count, err = p.native.wait(p, w.facts[:room], limit); err != nil {
+			count, err = p.native.wait(p, w.facts[:room], limit)
+			if err != nil && n == 0 {
 				return 0, false, err
 			}
 		}
 		if count > 0 || p.hot.Load() {
-			n, woke = p.take(w, w.facts[:count], events)
+			n, woke = p.take(w, w.facts[:count], events, n)
 		}
 		switch {
 		case n > 0 || woke:
@@ -122,27 +123,34 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 	}
 }
 
-// share is how many native events to ask for while lent buffers can move:
-// half, so that neither can keep the other out, and in turn if there is room
-// for one event only.
-func (p *Poller) share(size int) int {
+// moveFirst moves lent buffers before the kernel is asked, which may then
+// know what came of it. It leaves a quarter of the room to the kernel's
+// events, and takes turns with them if there is room for one only, so that
+// neither can keep the other out.
+func (p *Poller) moveFirst(w *waiter, events []Event) int {
+	if !p.hot.Load() {
+		return 0
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turn ^= 1
-	return (size + p.turn) / 2
+	room := len(events) - max(len(events)/4, 1)
+	if len(events) == 1 {
+		p.turn ^= 1
+		room = p.turn
+	}
+	return p.moveLent(w, events[:room], 0)
 }
 
-// take turns facts into events, moves lent buffers, and answers signals.
-func (p *Poller) take(w *waiter, facts []abi.Fact, events []Event) (n int, woke bool) {
+// take adds what facts mean to events[n:], moves lent buffers, and answers
+// signals.
+func (p *Poller) take(w *waiter, facts []abi.Fact, events []Event, n int) (int, bool) {
 	p.mu.Lock()
-	n, signaled := p.native.collect(p, w, facts, events)
+	n, signaled := p.native.collect(p, w, facts, events, n)
 	if p.hot.Load() {
 		n = p.moveLent(w, events, n)
 	}
 	p.mu.Unlock()
-	if signaled {
-		woke = p.answer(w, n > 0)
-	}
+	woke := signaled && p.answer(w, n > 0)
 	if n > 0 && p.hot.Load() && p.waiters.Load()&^closedBit > 1 {
 		p.signal(signalHot) // more can move than this Wait has room for
 	}

@@ -24,13 +24,17 @@ type end struct {
 	writes  uint
 }
 
+// room is what a read has: more than the one byte that comes, so that a read
+// which is short of it tells that nothing is left.
+const room = 16
+
 func newLent(c *chain) *lent {
-	arena, err := gopoll.NewArena(3*len(c.pairs), 1)
+	arena, err := gopoll.NewArena(3*len(c.pairs), room)
 	check(err)
 	l := &lent{c, arena, make([]end, len(c.pairs))}
 	for i := range l.ends {
 		e := &l.ends[i]
-		e.read, e.write = arena.Get(), [2][]byte{arena.Get(), arena.Get()}
+		e.read, e.write = arena.Get(), [2][]byte{arena.Get()[:1], arena.Get()[:1]}
 		e.write[0][0], e.write[1][0] = byte(i), byte(i)
 	}
 	return l

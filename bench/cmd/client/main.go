@@ -28,7 +28,7 @@ func main() {
 		size   = flag.Int("size", 64, "`bytes` of a message")
 		pid    = flag.Int("pid", 0, "the server's `process`, to read its CPU time and memory")
 		warm   = flag.Duration("warm", 150*time.Millisecond, "length of the closed loop before it is measured")
-		length = flag.Duration("length", 650*time.Millisecond, "length of each measurement")
+		length = flag.Duration("length", 500*time.Millisecond, "length of each measurement")
 		rate   = flag.Float64("rate", 40_000, "messages a second in the paced measurement")
 	)
 	flag.Parse()

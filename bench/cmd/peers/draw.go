@@ -35,11 +35,7 @@ func (b *board) draw(dir string) error {
 
 // bars draws a group of bars for each shape, a bar for each contender.
 func (b *board) bars(file string, f figures) error {
-	race := f.race
-	if race == "idle" {
-		race = "echo"
-	}
-	field := b.field.race(race)
+	field := b.racing(f.race)
 	p := plot.New()
 	p.Title.Text = f.title
 	p.Y.Label.Text = f.unit
@@ -65,13 +61,13 @@ func (b *board) bars(file string, f figures) error {
 	}
 	names := make([]string, len(f.shapes))
 	for i, shape := range f.shapes {
-		names[i] = strings.TrimSuffix(shape, "+0")
+		names[i] = strings.ReplaceAll(strings.TrimSuffix(shape, "+0"), "@", "\n@")
 	}
 	p.NominalX(names...)
-	p.Y.Min = 0
+	p.Y.Min, p.Y.Max = 0, p.Y.Max*1.05
 
 	// The legend stands beside the plot, so that it hides no bar.
-	const side, height = 130 * vg.Inch / 72, 300 * vg.Inch / 72
+	const side, height = 180 * vg.Inch / 72, 300 * vg.Inch / 72
 	body := vg.Length(len(f.shapes)*(len(field)+3))*width + vg.Points(80)
 	canvas := vgsvg.New(body+side, height)
 	all := draw.New(canvas)

@@ -65,9 +65,9 @@ func run() error {
 	flag.IntVar(&o.clientCPU, "client-cpu", 1, "`CPU` of the client")
 	flag.IntVar(&o.rounds, "rounds", 3, "times that the whole field is run")
 	flag.IntVar(&o.chainWrites, "writes", 10_000, "writes of a run of the chain")
-	flag.IntVar(&o.chainRuns, "runs", 7, "runs of the chain in each round")
+	flag.IntVar(&o.chainRuns, "runs", 5, "runs of the chain in each round")
 	flag.DurationVar(&o.warm, "warm", 150*time.Millisecond, "closed loop before it is measured")
-	flag.DurationVar(&o.length, "length", 600*time.Millisecond, "length of each of the two measurements of an echo server")
+	flag.DurationVar(&o.length, "length", 500*time.Millisecond, "length of each of the two measurements of an echo server")
 	flag.IntVar(&o.idleConns, "idle", idleLimit(), "idle `connections`")
 	flag.Parse()
 

@@ -9,11 +9,20 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
+// better is which way a metric is better.
+type better int8
+
+const (
+	less better = iota
+	more
+	neither
+)
+
 // A metric is one figure read from the samples of one race.
 type metric struct {
 	race, title string
 	unit        string
-	more        bool // more is better
+	better      better
 	value       func(map[string]float64) float64
 	scale       float64 // from what is sampled to the unit
 }
@@ -36,20 +45,20 @@ func short(v float64) string {
 }
 
 var (
-	dispatch   = metric{"chain", "Dispatch", "ns an event", false, ratio("dispatch_ns", "events", 1), 1}
-	register   = metric{"chain", "Registration", "ns a pair", false, ratio("register_ns", "pairs", 1), 1}
-	throughput = metric{"echo", "Closed loop: throughput", "thousand messages/s", true, ratio("closed.messages", "closed.seconds", 1), 1e-3}
-	closedP50  = metric{"echo", "Closed loop: p50", "µs", false, plain("closed.p50_ns"), 1e-3}
-	closedP99  = metric{"echo", "Closed loop: p99", "µs", false, plain("closed.p99_ns"), 1e-3}
-	closedP999 = metric{"echo", "Closed loop: p99.9", "µs", false, plain("closed.p999_ns"), 1e-3}
-	closedCPU  = metric{"echo", "Closed loop: server", "CPU seconds a million messages", false, ratio("closed.server_cpu_ns", "closed.messages", 1e-3), 1}
-	clientBusy = metric{"echo", "Closed loop: client", "% of its CPU", false, ratio("closed.client_cpu_ns", "closed.seconds", 1e-7), 1}
-	pacedP50   = metric{"echo", "Fixed rate: p50", "µs", false, plain("paced.p50_ns"), 1e-3}
-	pacedP99   = metric{"echo", "Fixed rate: p99", "µs", false, plain("paced.p99_ns"), 1e-3}
-	pacedP999  = metric{"echo", "Fixed rate: p99.9", "µs", false, plain("paced.p999_ns"), 1e-3}
-	pacedCPU   = metric{"echo", "Fixed rate: server", "CPU seconds a million messages", false, ratio("paced.server_cpu_ns", "paced.messages", 1e-3), 1}
-	resident   = metric{"echo", "Resident memory of the server", "MiB", false, plain("closed.server_rss_bytes"), 1.0 / (1 << 20)}
-	idleBytes  = metric{"idle", "Memory of an idle connection", "bytes in user space", false, func(v map[string]float64) float64 {
+	dispatch   = metric{"chain", "Dispatch", "ns an event", less, ratio("dispatch_ns", "events", 1), 1}
+	register   = metric{"chain", "Registration", "ns a pair", less, ratio("register_ns", "pairs", 1), 1}
+	throughput = metric{"echo", "Closed loop: throughput", "thousand messages/s", more, ratio("closed.messages", "closed.seconds", 1), 1e-3}
+	closedP50  = metric{"echo", "Closed loop: p50", "µs", less, plain("closed.p50_ns"), 1e-3}
+	closedP99  = metric{"echo", "Closed loop: p99", "µs", less, plain("closed.p99_ns"), 1e-3}
+	closedP999 = metric{"echo", "Closed loop: p99.9", "µs", less, plain("closed.p999_ns"), 1e-3}
+	closedCPU  = metric{"echo", "Closed loop: server", "CPU seconds a million messages", less, ratio("closed.server_cpu_ns", "closed.messages", 1e-3), 1}
+	clientBusy = metric{"echo", "Closed loop: client", "% of its CPU", neither, ratio("closed.client_cpu_ns", "closed.seconds", 1e-7), 1}
+	pacedP50   = metric{"echo", "Fixed rate: p50", "µs", less, plain("paced.p50_ns"), 1e-3}
+	pacedP99   = metric{"echo", "Fixed rate: p99", "µs", less, plain("paced.p99_ns"), 1e-3}
+	pacedP999  = metric{"echo", "Fixed rate: p99.9", "µs", less, plain("paced.p999_ns"), 1e-3}
+	pacedCPU   = metric{"echo", "Fixed rate: server", "CPU seconds a million messages", less, ratio("paced.server_cpu_ns", "paced.messages", 1e-3), 1}
+	resident   = metric{"echo", "Resident memory of the server", "MiB", less, plain("closed.server_rss_bytes"), 1.0 / (1 << 20)}
+	idleBytes  = metric{"idle", "Memory of an idle connection", "bytes in user space", less, func(v map[string]float64) float64 {
 		return (v["after_bytes"] - v["before_bytes"]) / v["conns"]
 	}, 1}
 )
@@ -98,11 +107,11 @@ func middle(v []float64) float64 {
 // best is who has the best median in a shape, of those that are in.
 func (f figures) best(shape string, in func(name string) bool) (name string, v float64) {
 	for who, fig := range f.at[shape] {
-		better := fig.median < v
-		if f.more {
-			better = fig.median > v
+		ahead := fig.median < v
+		if f.better == more {
+			ahead = fig.median > v
 		}
-		if in(who) && (name == "" || better || fig.median == v && who < name) {
+		if in(who) && (name == "" || ahead || fig.median == v && who < name) {
 			name, v = who, fig.median
 		}
 	}
@@ -111,7 +120,7 @@ func (f figures) best(shape string, in func(name string) bool) (name string, v f
 
 // lead is by what factor a is better than b: more than 1 if it is.
 func (m metric) lead(a, b float64) float64 {
-	if m.more {
+	if m.better == more {
 		return a / b
 	}
 	return b / a

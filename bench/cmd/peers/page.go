@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -64,25 +65,28 @@ func (b *board) write(dir string) string {
 
 	fmt.Fprint(w, "### Chain\n\nColumns are pairs/active; × is the ratio to the C epoll loop, ± half the distance between the quartiles.\n\n")
 	picture(w, dir, "chain.svg", "Dispatch, ns an event")
-	b.table(w, dispatch.of(b.samples, every), true)
-	b.table(w, register.of(b.samples, every), true)
+	b.table(w, true, dispatch.of(b.samples, every))
+	b.table(w, true, register.of(b.samples, every))
 
 	fmt.Fprint(w, "### Echo\n\nColumns are connections × bytes of a message @ the fixed rate in messages/s.\n\n")
 	picture(w, dir, "echo-throughput.svg", "Throughput of the closed loop")
 	picture(w, dir, "echo-p99.svg", "p99 at the fixed rate")
-	for _, m := range []metric{throughput, closedP50, closedP99, closedP999, closedCPU, clientBusy, pacedP50, pacedP99, pacedP999, pacedCPU, resident} {
-		b.table(w, m.of(b.samples, calm), m.title == throughput.title)
+	b.table(w, true, throughput.of(b.samples, calm))
+	b.table(w, false, latencies(b.samples, calm, closedP50, closedP99, closedP999)...)
+	b.table(w, false, latencies(b.samples, calm, pacedP50, pacedP99, pacedP999)...)
+	for _, m := range []metric{closedCPU, pacedCPU, clientBusy, resident} {
+		b.table(w, false, m.of(b.samples, calm))
 	}
 
 	fmt.Fprint(w, "### Echo beside CPU-bound goroutines\n\nThe same, with as many CPU-bound goroutines in the server (threads, in C) as the column says after the +.\n\n")
 	picture(w, dir, "echo-busy-p99.svg", "p99 at the fixed rate beside CPU-bound goroutines")
-	for _, m := range []metric{throughput, closedP50, closedP99, closedP999, pacedP50, pacedP99, pacedP999, resident} {
-		b.table(w, m.of(b.samples, busy), false)
-	}
+	b.table(w, false, throughput.of(b.samples, busy))
+	b.table(w, false, latencies(b.samples, busy, closedP50, closedP99, closedP999)...)
+	b.table(w, false, latencies(b.samples, busy, pacedP50, pacedP99, pacedP999)...)
 
 	fmt.Fprint(w, "### Idle connections\n\nColumns are connections; each has had one message of 64 bytes.\n\n")
 	picture(w, dir, "idle.svg", "Bytes of an idle connection")
-	b.table(w, idleBytes.of(b.samples, every), false)
+	b.table(w, false, idleBytes.of(b.samples, every))
 	return w.String()
 }
 
@@ -93,10 +97,7 @@ func picture(w *strings.Builder, dir, name, title string) {
 func (b *board) writeMachine(w *strings.Builder) {
 	m := b.machine
 	fmt.Fprintf(w, "%s, %s; %d CPUs of %s; %s. `%s`, %.0f minutes.\n", m.Date, m.Kernel, m.CPUs, m.CPU, m.System, m.Command, m.Seconds/60)
-	for _, tool := range m.Tools {
-		fmt.Fprintf(w, "%s. ", tool)
-	}
-	fmt.Fprint(w, "\n\n")
+	fmt.Fprintf(w, "%s.\n\n", strings.Join(m.Tools, "; "))
 	var named []string
 	for _, c := range b.Contenders {
 		if v := m.Versions[c.id()]; v != "" && !c.Ours && c.Role != "baseline" && c.Role != "net" {
@@ -113,43 +114,44 @@ func (b *board) writeMachine(w *strings.Builder) {
 	fmt.Fprintln(w)
 }
 
+// latencies are p50, p99 and p99.9, to be shown in one table.
+func latencies(samples []sample, keep func(string) bool, metrics ...metric) []figures {
+	var all []figures
+	for _, m := range metrics {
+		all = append(all, m.of(samples, keep))
+	}
+	return all
+}
+
 // table writes a metric with a row for each contender and a column for each
-// shape. The best is in bold.
-func (b *board) table(w *strings.Builder, f figures, ratios bool) {
-	if len(f.shapes) == 0 {
+// shape, or several metrics in one cell. The best is in bold.
+func (b *board) table(w *strings.Builder, ratios bool, metrics ...figures) {
+	first := metrics[0]
+	if len(first.shapes) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "**%s**\n\n| |", f.metric)
-	for _, shape := range f.shapes {
+	title := first.title
+	for _, f := range metrics[1:] {
+		_, short, _ := strings.Cut(f.title, ": ")
+		title += " / " + short
+	}
+	fmt.Fprintf(w, "**%s, %s**\n\n| |", title, first.unit)
+	for _, shape := range first.shapes {
 		fmt.Fprintf(w, " %s |", strings.TrimSuffix(shape, "+0"))
 	}
-	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(f.shapes)))
-	race := f.race
-	if race == "idle" {
-		race = "echo"
-	}
-	base := b.role(race, "baseline")
-	for _, c := range b.field.race(race) {
+	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(first.shapes)))
+	for _, c := range b.racing(first.race) {
 		row := &strings.Builder{}
 		seen := false
-		for _, shape := range f.shapes {
-			v, ok := f.at[shape][c.Name]
-			if !ok {
-				fmt.Fprint(row, " – |")
-				continue
+		for _, shape := range first.shapes {
+			var cells []string
+			for _, f := range metrics {
+				if _, ok := f.at[shape][c.Name]; ok {
+					cells = append(cells, b.cell(f, shape, c.Name, ratios))
+					seen = true
+				}
 			}
-			seen = true
-			cell := f.show(v.median)
-			if best, _ := f.best(shape, every); best == c.Name {
-				cell = "**" + cell + "**"
-			}
-			if on, ok := f.at[shape][base]; ratios && ok && c.Name != base {
-				cell += fmt.Sprintf(" %.2f×", v.median/on.median)
-			}
-			if v.high > v.low {
-				cell += fmt.Sprintf(" ±%.0f%%", v.spread())
-			}
-			fmt.Fprintf(row, " %s |", cell)
+			fmt.Fprintf(row, " %s |", cmp.Or(strings.Join(cells, " / "), "–"))
 		}
 		if seen {
 			fmt.Fprintf(w, "| %s |%s\n", c.Name, row)
@@ -158,9 +160,33 @@ func (b *board) table(w *strings.Builder, f figures, ratios bool) {
 	fmt.Fprintln(w)
 }
 
+func (b *board) cell(f figures, shape, name string, ratios bool) string {
+	v := f.at[shape][name]
+	text := f.show(v.median)
+	if best, _ := f.best(shape, every); best == name && f.better != neither {
+		text = "**" + text + "**"
+	}
+	base := b.role(f.race, "baseline")
+	if on, ok := f.at[shape][base]; ratios && ok && name != base {
+		text += fmt.Sprintf(" %.2f×", v.median/on.median)
+	}
+	if v.high > v.low {
+		text += fmt.Sprintf(" ±%.0f%%", v.spread())
+	}
+	return text
+}
+
+// racing are the contenders of a race; the echo servers run the idle one, too.
+func (b *board) racing(race string) []contender {
+	if race == "idle" {
+		race = "echo"
+	}
+	return b.field.race(race)
+}
+
 // role is the name of the contender of a race with a role.
 func (b *board) role(race, role string) string {
-	for _, c := range b.field.race(race) {
+	for _, c := range b.racing(race) {
 		if c.Role == role {
 			return c.Name
 		}
@@ -171,7 +197,7 @@ func (b *board) role(race, role string) string {
 // The three sides of the race: ours, the baseline by hand, the peers.
 func (b *board) ours(race string) func(string) bool {
 	return func(name string) bool {
-		return slices.ContainsFunc(b.field.race(race), func(c contender) bool { return c.Name == name && c.Ours })
+		return slices.ContainsFunc(b.racing(race), func(c contender) bool { return c.Name == name && c.Ours })
 	}
 }
 

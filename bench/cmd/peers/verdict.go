@@ -88,16 +88,12 @@ func (b *board) writeBehind(w *strings.Builder) {
 	behind := 0
 	for _, m := range []metric{dispatch, register, throughput, closedP99, pacedP99, pacedP999, closedCPU, resident, idleBytes} {
 		f := m.of(b.samples, every)
-		race := m.race
-		if race == "idle" {
-			race = "echo"
-		}
 		for _, shape := range f.shapes {
 			if m.title == closedCPU.title && busy(shape) {
 				continue // it would be the CPU-bound goroutines' time
 			}
-			us, mine := f.best(shape, b.ours(race))
-			them, theirs := f.best(shape, b.peers(race))
+			us, mine := f.best(shape, b.ours(m.race))
+			them, theirs := f.best(shape, b.peers(m.race))
 			if us == "" || them == "" {
 				continue
 			}

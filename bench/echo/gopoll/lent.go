@@ -21,10 +21,10 @@ type lentServer struct {
 }
 
 func serveLent(p *gopoll.Poller, listener uintptr) {
-	// One more than the connections, for the one that only asks whether there is a server.
-	arena, err := gopoll.NewArena(*server.Conns+1, *server.Size)
+	s := &lentServer{table: newTable[lentConn](), poller: p}
+	var err error
+	s.arena, err = gopoll.NewArena(cap(s.conns), *server.Size)
 	server.Check(err)
-	s := &lentServer{poller: p, arena: arena}
 	events := make([]gopoll.Event, 1024)
 	for {
 		n, err := p.Wait(events, -1)

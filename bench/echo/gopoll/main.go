@@ -52,6 +52,11 @@ type table[T any] struct {
 	free  []uint64
 }
 
+func newTable[T any]() table[T] {
+	// One more than the connections: the harness makes one to see that there is a server.
+	return table[T]{conns: make([]T, 0, *server.Conns+1)}
+}
+
 func (t *table[T]) take(c T) uint64 {
 	if n := len(t.free); n > 0 {
 		key := t.free[n-1]

@@ -22,7 +22,7 @@ type readyServer struct {
 }
 
 func serveReady(p *gopoll.Poller, listener uintptr) {
-	s := &readyServer{poller: p}
+	s := &readyServer{table: newTable[conn](), poller: p}
 	events := make([]gopoll.Event, 1024)
 	for {
 		n, err := p.Wait(events, -1)

@@ -1,0 +1,5 @@
+//go:build !kqueue_double
+
+package conformance
+
+const kqueueDouble = false
