@@ -154,10 +154,10 @@ func (b *backend) wait(p *Poller, facts []abi.Fact, timeout time.Duration) (n in
 	return n, errnoErr(errno)
 }
 
-// collect turns facts into events. Called with p.mu held.
-func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event) (n int, signaled bool) {
+// collect turns facts into events, from events[n] on. Called with p.mu held.
+func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event, n int) (_ int, signaled bool) {
 	if len(facts) == 0 {
-		return 0, false
+		return n, false
 	}
 	b.waiting--
 	for i := range facts {
