@@ -10,8 +10,8 @@ import (
 
 // Errors that calls of this package wrap in an *Error.
 var (
-	// ErrClosed: the poller is closed. It is an os.ErrClosed.
-	ErrClosed = sentinel("poller closed", os.ErrClosed)
+	// ErrClosed: the poller is closed, or the arena freed. It is an os.ErrClosed.
+	ErrClosed = sentinel("closed", os.ErrClosed)
 	// ErrExist: the descriptor is registered already, the direction is lent
 	// or watched already, or the memory is lent already. It is an fs.ErrExist.
 	ErrExist = sentinel("already in use", fs.ErrExist)

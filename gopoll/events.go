@@ -3,6 +3,7 @@ package gopoll
 import (
 	"context"
 	"iter"
+	"slices"
 )
 
 // eventsBatch is how many events an iterator takes at a time.
@@ -100,6 +101,7 @@ func (p *Poller) kick(w *waiter) {
 	if w.waiting && !w.kicked && !p.closed() {
 		w.kicked = true
 		p.kicked++
+		p.left.Broadcast() // w may be among those who let others go first
 		p.signal(signalLeave)
 	}
 }
@@ -130,7 +132,11 @@ func (p *Poller) stands(m mark) bool {
 func (p *Poller) keep(events []Event, marks []mark, woke bool) {
 	p.mu.Lock()
 	for i := range events {
-		p.kept = append(p.kept, keptEvent{events[i], marks[i]})
+		k := keptEvent{events[i], marks[i]}
+		again := func(other keptEvent) bool { return other.mark == k.mark }
+		if k.mark.index == 0 || !slices.ContainsFunc(p.kept, again) {
+			p.kept = append(p.kept, k)
+		}
 	}
 	if len(events) > 0 {
 		p.hot.Store(true)
@@ -155,9 +161,11 @@ type keptEvent struct {
 	mark  mark
 }
 
-// takeKept moves kept events to events[n:], as far as they still stand and
-// there is room. Called with p.mu held.
-func (p *Poller) takeKept(w *waiter, events []Event, n int) int {
+// takeKept moves kept events to events, as far as they still stand and there
+// is room. They go by themselves: the kernel may report the same sources anew.
+func (p *Poller) takeKept(w *waiter, events []Event) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	i := 0
 	for ; i < len(p.kept) && n < len(events); i++ {
 		k := p.kept[i]
@@ -170,6 +178,6 @@ func (p *Poller) takeKept(w *waiter, events []Event, n int) int {
 		}
 		n++
 	}
-	p.kept = append(p.kept[:0], p.kept[i:]...)
+	p.kept = slices.Delete(p.kept, 0, i)
 	return n
 }

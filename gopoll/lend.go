@@ -350,10 +350,9 @@ func (p *Poller) cancelLends(s *slot) {
 }
 
 // moveLent moves what can be moved, and adds events of returned buffers to
-// events[n:], and those that an iterator has left. Called with p.mu held.
+// events[n:]. Called with p.mu held.
 func (p *Poller) moveLent(w *waiter, events []Event, n int) int {
 	b := p.lender
-	n = p.takeKept(w, events, n)
 	n = p.takeFinished(w, events, n)
 	for n < len(events) && b.movable.head != nil {
 		p.native.transfer(p, len(events)-n)

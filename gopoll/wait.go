@@ -90,8 +90,11 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 	}
 	for {
 		limit := timeout
-		if n = p.moveFirst(w, events[:size]); n > 0 || p.hot.Load() {
-			limit = 0
+		if p.hot.Load() {
+			if n = p.takeKept(w, events[:size]); n > 0 {
+				return n, false, nil
+			}
+			n, limit = p.moveFirst(w, events[:size]), 0
 		}
 		count, room := 0, size-n
 		if room > 0 {
@@ -128,9 +131,6 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 // events, and takes turns with them if there is room for one only, so that
 // neither can keep the other out.
 func (p *Poller) moveFirst(w *waiter, events []Event) int {
-	if !p.hot.Load() {
-		return 0
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	room := len(events) - max(len(events)/4, 1)

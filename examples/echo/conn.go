@@ -46,7 +46,7 @@ func (s *server) firstInterest() gopoll.Readiness {
 
 // ready serves a connection that is ready for what it waits for.
 func (s *server) ready(c *conn) {
-	stalled := len(c.pending) > 0
+	held := len(c.pending)
 	err := s.step(c)
 	if s.mode == gopoll.Edge {
 		// Until it would block, as the rest is not reported again. The other
@@ -55,9 +55,7 @@ func (s *server) ready(c *conn) {
 			err = s.step(c)
 		}
 	}
-	if now := len(c.pending) > 0; now != stalled {
-		s.stall(now)
-	}
+	s.state.held += len(c.pending) - held
 	if err != nil && err != socket.ErrWouldBlock || s.again(c, err) != nil {
 		s.drop(c) // the end of the stream, or a reset
 	}
@@ -77,14 +75,6 @@ func (s *server) again(c *conn, blocked error) error {
 	c.watched = wants
 	s.change(gopoll.Change{Op: gopoll.OpModify, Source: c.source, Key: c.key, Interest: wants, Mode: s.mode})
 	return nil
-}
-
-func (s *server) stall(now bool) {
-	if now {
-		s.state.stalled++
-	} else {
-		s.state.stalled--
-	}
 }
 
 // step writes what is owed, or reads and writes once. Of what the kernel does
@@ -173,9 +163,7 @@ func (s *server) finish(c *conn) {
 	if c.lent != nil {
 		s.arena.Put(c.lent)
 	}
-	if len(c.pending) > 0 {
-		s.stall(false)
-	}
+	s.state.held -= len(c.pending)
 	delete(s.conns, c.key)
 	s.state.open--
 	s.door.Open()

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,11 +42,11 @@ func run(ctx context.Context, args []string, out, warnings io.Writer) error {
 	lend := f.Bool("lend", false, "lend buffers, instead of reading and writing when ready")
 	binding := exampleserver.BindingFlag(f)
 	mode := exampleserver.ModeFlag(f)
-	if err := f.Parse(args); err != nil {
+	if err := exampleserver.Parse(f, args, out); err != nil {
 		return err
 	}
-	if f.NArg() > 0 || *conns < 1 || *size < 1 || *most < 1 || *idle < 0 || *duration < 0 {
-		return errors.New("echo: numbers are to be positive, and nothing but flags is taken: see -help")
+	if *conns < 1 || *size < 1 || *most < 1 || *idle < 0 || *duration < 0 {
+		return errors.New("echo: numbers have to be positive")
 	}
 	warn := func(format string, args ...any) { fmt.Fprintf(warnings, "echo: "+format+"\n", args...) }
 	c := config{listen: *listen, binding: *binding, mode: *mode, lend: *lend, max: *most, idle: *idle, warn: warn}
@@ -84,9 +85,10 @@ func serve(ctx context.Context, c config, out io.Writer) error {
 
 // drive serves the driver's load, and tells how it went.
 func drive(ctx context.Context, c config, d *driver, duration time.Duration, out io.Writer) error {
-	connected := make(chan struct{})
-	all := sync.OnceFunc(func() { close(connected) })
+	started, connected := make(chan struct{}), make(chan struct{})
+	first, all := sync.OnceFunc(func() { close(started) }), sync.OnceFunc(func() { close(connected) })
 	c.observe = func(st state) {
+		first()
 		if st.open >= len(d.clients) {
 			all()
 		}
@@ -104,23 +106,23 @@ func drive(ctx context.Context, c config, d *driver, duration time.Duration, out
 		defer exampleserver.Progress(out, func() string {
 			return fmt.Sprintf("%d connections, %s messages", len(d.clients), exampleserver.Number(d.messages.Load()))
 		})()
-		// The sockets alone take no Go memory, so what grows is the server's.
+		s.poller.Wake() // the memory of its first Wait is no connection's
+		if err := await(ctx, started); err != nil {
+			return err
+		}
+		// The driver's sockets alone take no Go memory: what grows is the server's.
 		before := heap()
 		if err := d.dial(s.addr); err != nil {
 			return err
 		}
-		select {
-		case <-connected:
-		case <-ctx.Done():
-			return nil
-		case <-time.After(patience):
-			return errors.New("echo: not all connections were accepted")
+		if err := await(ctx, connected); err != nil {
+			return err
 		}
 		bytes = max(heap()-before, 0) / int64(len(d.clients))
 		return d.run(ctx, duration)
 	}()
 	stop()
-	if err = errors.Join(err, <-ended); err != nil {
+	if err = errors.Join(err, <-ended); err != nil && ctx.Err() == nil {
 		return err
 	}
 	var t exampleserver.Table
@@ -133,11 +135,23 @@ func drive(ctx context.Context, c config, d *driver, duration time.Duration, out
 	return nil
 }
 
+// await waits until the server has closed what.
+func await(ctx context.Context, what <-chan struct{}) error {
+	select {
+	case <-what:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(patience):
+		return errors.New("echo: the server does not take all connections")
+	}
+}
+
 func (s *server) way() string {
 	if s.lend {
 		return "lent buffers"
 	}
-	return s.mode.String()
+	return strings.ToLower(s.mode.String())
 }
 
 func (s *server) describe(t *exampleserver.Table) {

@@ -18,14 +18,14 @@ type config struct {
 	max     int           // connections at one time; the others wait outside
 	idle    time.Duration // a connection without progress for so long is closed; 0: never
 
-	observe func(state)                      // told what changed, if not nil
+	observe func(state)                      // if not nil, told after the first Wait and of each change
 	warn    func(format string, args ...any) // for what the operator should know
 }
 
 // state is what others may know of a running server.
 type state struct {
-	open    int // connections
-	stalled int // those that wait until their client reads; not counted where buffers are lent
+	open int // connections
+	held int // bytes read and not yet written, save what is in lent buffers
 }
 
 // A server sends back whatever it receives. It is one goroutine around one
@@ -65,7 +65,7 @@ const (
 
 // newServer listens; run serves.
 func newServer(c config) (*server, error) {
-	s := &server{config: c, conns: make(map[uint64]*conn), began: time.Now(), sweepAt: c.idle / sweepParts}
+	s := &server{config: c, conns: make(map[uint64]*conn), began: time.Now(), sweepAt: c.idle / sweepParts, told: state{open: -1}}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err

@@ -27,7 +27,7 @@ type arena struct {
 
 func (a *arena) free() error {
 	err := a.a.Free()
-	a.freed = err == nil
+	a.freed = a.freed || err == nil
 	return err
 }
 
@@ -189,14 +189,14 @@ func lendCommand(usage string, read bool) {
 
 // lend hands the buffer over. What a write sends counts as written from now on.
 func (r *run) lend(b *lend, want string) error {
-	s, op := b.s, "lend read"
+	s, op := b.s, "lend-read"
 	var e *end
 	if s.d != nil {
 		e = s.d.end
 	}
 	do := s.s.LendRead
 	if !b.read {
-		do, op = s.s.LendWrite, "lend write"
+		do, op = s.s.LendWrite, "lend-write"
 		if e != nil && e.out != nil && want == "" {
 			e.out.mu.Lock()
 			e.out.fill(b.buf, e.out.wrote)

@@ -164,14 +164,12 @@ func init() {
 			if err != nil {
 				return err
 			}
-			e := &end{kind: kindTCP}
-			if strings.HasPrefix(d.end.address, "unix") {
-				e.kind = kindUnix
+			if len(d.end.backlog) == 0 {
+				return fmt.Errorf("a connection came that the script did not make")
 			}
-			if len(d.end.backlog) > 0 {
-				pairUp(e, d.end.backlog[0], r.seed())
-				d.end.backlog = d.end.backlog[1:]
-			}
+			e := d.end.backlog[0]
+			d.end.backlog = d.end.backlog[1:]
+			e.waiting = false
 			return r.name(&desc{name: args[1], fd: fd, end: e})
 		}, err
 	})
@@ -480,13 +478,6 @@ func oneDesc(usage, flags string, do func(r *run, d *desc, l *line) error) {
 func (r *run) twoEnds(k kind, an string, afd uintptr, bn string, bfd uintptr) error {
 	a, b := &end{kind: k}, &end{kind: k}
 	pairUp(a, b, r.seed())
-	if k == kindTCP {
-		for _, fd := range []uintptr{afd, bfd} {
-			if err := sysSmallBuffer(fd); err != nil {
-				return err
-			}
-		}
-	}
 	if err := r.name(&desc{name: an, fd: afd, end: a}); err != nil {
 		return err
 	}
@@ -542,11 +533,12 @@ func (r *run) dial(name, to string) error {
 	if err != nil {
 		return err
 	}
-	e := &end{kind: kindTCP}
+	e, served := &end{kind: kindTCP}, &end{kind: kindTCP, waiting: true}
 	if network == "unix" {
-		e.kind = kindUnix
+		e.kind, served.kind = kindUnix, kindUnix
 	}
-	l.end.backlog = append(l.end.backlog, e)
+	pairUp(e, served, r.seed())
+	l.end.backlog = append(l.end.backlog, served)
 	if err := r.name(&desc{name: name, fd: fd, end: e}); err != nil {
 		return err
 	}
@@ -598,10 +590,17 @@ func connectedPair(network, address string) (a, b uintptr, err error) {
 		return 0, 0, err
 	}
 	defer socket.Close(l)
+	if err = sysSmall(l); err != nil {
+		return 0, 0, err
+	}
 	if address, err = localAddress(l); err != nil {
 		return 0, 0, err
 	}
-	if a, err = socket.Dial(network, address); err != nil {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return 0, 0, err
+	}
+	if a, err = sysDialSmall(to); err != nil {
 		return 0, 0, err
 	}
 	err = until(l, pollIn, "the connection at the listener", func(got int16) (bool, error) { return got != 0, nil })

@@ -384,17 +384,22 @@ func compileJoin(c *compiler, l *line) (func(*run) error, error) {
 		return func(r *run) error {
 			deadline := time.Now().Add(patience)
 			for {
+				running := false
 				for _, name := range words[1:] {
-					t, err := r.task(name)
-					if err != nil {
-						return err
+					t := r.tasks[name]
+					if t == nil {
+						continue // joined before
 					}
+					running = true
 					select {
 					case <-t.done:
 						delete(r.tasks, name)
 						return check(r, t)
 					default:
 					}
+				}
+				if !running {
+					return fmt.Errorf("all of %s have been joined", strings.Join(words[1:], ", "))
 				}
 				if time.Now().After(deadline) {
 					return fmt.Errorf("none of %s returned in %v\n%s", strings.Join(words[1:], ", "), patience, stacks())

@@ -130,6 +130,9 @@ func (p *poller) plausible(events []gopoll.Event) error {
 }
 
 func (p *poller) describeAll(events []gopoll.Event) (s string) {
+	if len(events) == 0 {
+		return "no event"
+	}
 	for i, ev := range events {
 		if i > 0 {
 			s += ", "
@@ -213,7 +216,11 @@ func (r *run) collect(p *poller, w waiting, want []expected) error {
 				p.woken = false
 				continue
 			}
-			return differ(want, c.came, fmt.Sprintf("Wait %d with timeout %v returned nothing after %v", waits, timeout, took))
+			why := fmt.Sprintf("Wait %d with timeout %v returned nothing after %v", waits, timeout, took)
+			if !w.given && took >= timeout {
+				return fmt.Errorf("%w\n%s", differ(want, c.came, why), stacks())
+			}
+			return differ(want, c.came, why)
 		}
 		p.woken = false
 		if err := c.take(events); err != nil {

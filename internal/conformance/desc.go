@@ -14,7 +14,7 @@ import (
 
 // patience bounds whatever a script waits for. It says only when to give up: nothing waits this long to find
 // that nothing comes.
-const patience = 20 * time.Second
+var patience = 20 * time.Second
 
 // kind is what a descriptor is.
 type kind uint8
@@ -52,6 +52,7 @@ type end struct {
 	noWrite bool
 	filled  bool // written until it would block: a drained peer makes it writable again
 
+	waiting bool   // in a listener's queue, not accepted yet
 	address string // listeners and unconnected datagram sockets
 	backlog []*end // listeners: connections not accepted yet
 }
@@ -163,7 +164,7 @@ func until(fd uintptr, bits int16, what string, done func(got int16) (bool, erro
 // settleWritten returns when what e wrote has reached its peer.
 func (e *end) settleWritten() error {
 	p := e.peer
-	if p == nil {
+	if p == nil || p.waiting {
 		return nil
 	}
 	if !p.open() {

@@ -21,8 +21,8 @@
 // dragonfly windows, the families unix bsd, the backends epoll kqueue iocp, the bindings cgo pure, and wine, double
 // (kqueue on its test double), 32bit, invariants (the build tag gopoll_invariants).
 //
-// Errors: exist notexist invalid closed canceled limit unsupported wouldblock context (context.Canceled) fileclosed
-// (os.ErrClosed), and EBADF EPERM EINVAL EPIPE ECONNRESET ECONNREFUSED ENOTCONN ENOTSOCK; several joined by | are
+// Errors: exist notexist invalid closed canceled limit unsupported wouldblock context (context.Canceled) connclosed
+// (net.ErrClosed), and EBADF EPERM EINVAL EPIPE ECONNRESET ECONNREFUSED ENOTCONN ENOTSOCK; several joined by | are
 // alternatives. Errors of package gopoll must also name their operation and descriptor.
 //
 // # Descriptors

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"slices"
 	"sort"
@@ -29,7 +30,7 @@ var errorNames = func() map[string][]error {
 		"canceled":    {gopoll.ErrCanceled},
 		"limit":       {gopoll.ErrLimit},
 		"unsupported": {errors.ErrUnsupported},
-		"fileclosed":  {os.ErrClosed},
+		"connclosed":  {net.ErrClosed},
 		"wouldblock":  {errWouldBlock},
 		"context":     {context.Canceled},
 	}

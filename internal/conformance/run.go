@@ -92,7 +92,14 @@ func (s *Script) Run(env Env, binding gopoll.Binding) error {
 // guarded runs one step and gives up when it takes far too long: the failure then shows every goroutine.
 func guarded(do func() error) (stuck bool, err error) {
 	done := make(chan error, 1)
-	go func() { done <- do() }()
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic: %v\n%s", p, stacks())
+			}
+		}()
+		done <- do()
+	}()
 	timer := time.NewTimer(3 * patience)
 	defer timer.Stop()
 	select {

@@ -63,10 +63,45 @@ func wouldBlock(err error) error {
 
 func sysClose(fd uintptr) error { return unix.Close(int(fd)) }
 
-// sysSmallBuffer keeps what fill has to write small. The receiving side is left alone: it has told the peer already
-// how much it can take.
-func sysSmallBuffer(fd uintptr) error {
-	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10)
+// sysSmall keeps what fill has to write small, and makes a full connection stay full: with segments much smaller than
+// the buffers, what a probe of the closed window still moves is never enough to make room. It must be said before
+// the connection is made; of a listener, connections inherit it.
+func sysSmall(fd uintptr) error {
+	for _, o := range []struct{ level, name, value int }{
+		{unix.SOL_SOCKET, unix.SO_SNDBUF, 16 << 10},
+		{unix.SOL_SOCKET, unix.SO_RCVBUF, 16 << 10},
+		{unix.IPPROTO_TCP, unix.TCP_MAXSEG, 1024},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+	} {
+		if err := unix.SetsockoptInt(int(fd), o.level, o.name, o.value); err != nil && o.name != unix.TCP_MAXSEG {
+			return err
+		}
+	}
+	return nil
+}
+
+// sysDialSmall begins a TCP connection of sysSmall.
+func sysDialSmall(to netip.AddrPort) (uintptr, error) {
+	family := unix.AF_INET
+	if to.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return 0, err
+	}
+	unix.CloseOnExec(fd)
+	if err = unix.SetNonblock(fd, true); err == nil {
+		if err = sysSmall(uintptr(fd)); err == nil {
+			if err = sysConnect(uintptr(fd), to); err == unix.EINPROGRESS {
+				err = nil
+			}
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+	}
+	return uintptr(fd), err
 }
 
 func sysBlocking(fd uintptr) error { return unix.SetNonblock(int(fd), false) }
@@ -121,7 +156,7 @@ func sysUnixPair(datagram bool) (a, b uintptr, err error) {
 	return uintptr(p[0]), uintptr(p[1]), nil
 }
 
-// sysConnect gives a bound datagram socket its peer.
+// sysConnect connects a socket; a datagram socket gets its peer.
 func sysConnect(fd uintptr, to netip.AddrPort) error {
 	if to.Addr().Is4() {
 		return unix.Connect(int(fd), &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})

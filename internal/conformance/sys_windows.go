@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"gopoll.dev/gopoll/socket"
 )
 
 // What WSAPoll can be asked; the runner looks at sockets with it and never through the poller under test.
@@ -56,10 +58,21 @@ func sysBlocking(fd uintptr) error {
 	return ioctl(fd, 0x8004667e, &off) // FIONBIO
 }
 
-// sysSmallBuffer keeps what fill has to write small. The receiving side is left alone: it has told the peer already
-// how much it can take.
-func sysSmallBuffer(fd uintptr) error {
-	return windows.SetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_SNDBUF, 16<<10)
+// sysSmall keeps what fill has to write small.
+func sysSmall(fd uintptr) error {
+	if err := windows.SetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_SNDBUF, 16<<10); err != nil {
+		return err
+	}
+	return windows.SetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_RCVBUF, 16<<10)
+}
+
+// sysDialSmall begins a TCP connection of sysSmall.
+func sysDialSmall(to netip.AddrPort) (uintptr, error) {
+	fd, err := socket.Dial("tcp", to.String())
+	if err != nil {
+		return 0, err
+	}
+	return fd, sysSmall(fd)
 }
 
 // sysFresh is a TCP socket that is not connected; bound says that it has an address, on which it does not listen.
