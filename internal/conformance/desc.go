@@ -68,6 +68,17 @@ func (d *desc) try(b []byte, read bool) (int, error) {
 		}
 		var n int
 		once := func(fd uintptr) bool { // one attempt: a true result keeps package net from waiting
+			if connsBlock {
+				bits := int16(pollOut)
+				if read {
+					bits = pollIn
+				}
+				var got int16
+				if got, err = sysPoll(fd, bits, 0); got == 0 || err != nil {
+					err = errors.Join(err, errWouldBlock)
+					return true
+				}
+			}
 			n, err = tryFd(d.end.kind, fd, b, read)
 			return true
 		}
@@ -255,7 +266,8 @@ func (d *desc) write(n int) error {
 	return nil
 }
 
-// fill writes until nothing more goes in and nothing is on its way that would make room.
+// fill writes until nothing more goes in and nothing is on its way that would make room. fillQuiet is how often poll
+// must find no room before a TCP socket counts as full: once would do where the bytes in flight can be asked for.
 func (d *desc) fill() error {
 	e := d.end
 	if e == nil || e.out == nil || e.kind.datagram() {
@@ -290,10 +302,6 @@ func (d *desc) fill() error {
 		}
 	}
 }
-
-// fillQuiet is how often poll must find no room before a TCP socket counts as full. Where the bytes in flight can
-// be asked for, once would do.
-const fillQuiet = 8
 
 // read takes exactly n bytes, waiting for them to arrive.
 func (d *desc) read(n int) error {

@@ -12,6 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const (
+	fillQuiet  = 8
+	connsBlock = false
+)
+
 // What poll(2) can be asked; the runner looks at descriptors with it and never through the poller under test.
 const (
 	pollIn  = unix.POLLIN

@@ -10,6 +10,13 @@ import (
 	"gopoll.dev/gopoll/socket"
 )
 
+const (
+	// Half a second: TCP may hold an acknowledgement back for a fifth of one, and here no call tells what is in flight.
+	fillQuiet = 100
+	// Package net leaves its sockets blocking: its own calls are overlapped.
+	connsBlock = true
+)
+
 // What WSAPoll can be asked; the runner looks at sockets with it and never through the poller under test.
 const (
 	pollIn      = 0x0100 // POLLRDNORM
