@@ -45,8 +45,9 @@ func NewArena(count, size int) (*Arena, error) {
 	return a, nil
 }
 
-// maxArena is a quarter of what an address space can hold at most.
-const maxArena = math.MaxInt >> (unsafe.Sizeof(uintptr(0)) * 2) / 2
+// maxArena is a quarter of what an address space can hold: 64 TiB, or 1 GiB
+// with 32 bits.
+const maxArena = 1 << (30 + 16*(^uint(0)>>63))
 
 // Get takes a buffer, or nil if all are taken or the arena is freed. Its
 // bytes are what the last user left.

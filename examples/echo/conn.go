@@ -18,6 +18,7 @@ type conn struct {
 	last    time.Duration    // when it made progress
 	watched gopoll.Readiness // its interest
 	closing bool             // with lend: close it when its buffer is back
+	reset   bool             // its client must not hold the kernel's memory after the end either
 	pending []byte           // without lend: read, but not yet written
 	lent    []byte           // with lend: its buffer
 }
@@ -42,6 +43,15 @@ func (s *server) firstInterest() gopoll.Readiness {
 		return gopoll.Readable | gopoll.Writable // both, and for ever: Rearm says which
 	}
 	return gopoll.Readable
+}
+
+// admit takes a new connection in.
+func (s *server) admit(fd uintptr) {
+	s.lastKey++
+	s.conns[s.lastKey] = &conn{fd: fd, key: s.lastKey, last: s.now, watched: s.firstInterest()}
+	s.change(gopoll.Change{Op: gopoll.OpAdd, Fd: fd, Key: s.lastKey, Interest: s.firstInterest(), Mode: s.mode})
+	s.state.accepted++
+	s.state.open++
 }
 
 // ready serves a connection that is ready for what it waits for.
@@ -159,7 +169,11 @@ func (s *server) finish(c *conn) {
 		s.count.changes++
 		c.source.Delete()
 	}
-	socket.Close(c.fd)
+	if c.reset {
+		socket.Reset(c.fd)
+	} else {
+		socket.Close(c.fd)
+	}
 	if c.lent != nil {
 		s.arena.Put(c.lent)
 	}

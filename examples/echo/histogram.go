@@ -31,7 +31,7 @@ func (h *histogram) quantile(q float64) time.Duration {
 			// Undo add: above the first two runs of buckets, i is a shift
 			// and a number of histogramBits+1 bits.
 			shift := max(i/histogramSteps-1, 0)
-			return time.Duration((i-shift*histogramSteps+1)<<shift - 1)
+			return time.Duration(i-shift*histogramSteps+1)<<shift - 1
 		}
 	}
 	return 0

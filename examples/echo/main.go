@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, out, warnings io.Writer) error {
 	duration := f.Duration("duration", 5*time.Second, "length of the load")
 	most := f.Int("max", 10000, "connections served at one time; the others wait to be accepted")
 	idle := f.Duration("idle", 5*time.Minute, "close connections without progress for so long; 0: never")
-	lend := f.Bool("lend", false, "lend buffers, instead of reading and writing when ready")
+	lend := f.Bool("lend", false, "lend buffers, whatever the mode, instead of reading and writing when ready")
 	binding := exampleserver.BindingFlag(f)
 	mode := exampleserver.ModeFlag(f)
 	if err := exampleserver.Parse(f, args, out); err != nil {
@@ -68,14 +68,14 @@ func serve(ctx context.Context, c config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "serving on %s (%s, %v, %s)\n", s.addr, s.poller.Backend(), s.poller.Binding(), s.way())
+	fmt.Fprintf(out, "serving on %s (%s, %v, %s)\n", s.door.Addr(), s.poller.Backend(), s.poller.Binding(), s.way())
 	if err := s.run(ctx); err != nil {
 		return err
 	}
 	var t exampleserver.Table
 	s.describe(&t)
 	t.Row("connections", "%s served, %d open at the end, accepting paused %d times",
-		exampleserver.Number(s.count.accepted), s.state.open, s.door.Pauses)
+		exampleserver.Number(s.state.accepted), s.state.open, s.door.Pauses)
 	t.Row("bytes echoed", "%s", exampleserver.Number(s.count.bytes))
 	t.Row("system calls", "%s waits, %s reads, %s writes, %s registrations and accepts", exampleserver.Number(s.count.waits),
 		exampleserver.Number(s.count.reads), exampleserver.Number(s.count.writes), exampleserver.Number(s.count.changes+s.door.Calls))
@@ -112,7 +112,7 @@ func drive(ctx context.Context, c config, d *driver, duration time.Duration, out
 		}
 		// The driver's sockets alone take no Go memory: what grows is the server's.
 		before := heap()
-		if err := d.dial(s.addr); err != nil {
+		if err := d.dial(s.door.Addr()); err != nil {
 			return err
 		}
 		if err := await(ctx, connected); err != nil {

@@ -24,8 +24,9 @@ type config struct {
 
 // state is what others may know of a running server.
 type state struct {
-	open int // connections
-	held int // bytes read and not yet written, save what is in lent buffers
+	accepted int // connections, since it began
+	open     int // those that are not closed
+	held     int // bytes read and not yet written, save what is in lent buffers
 }
 
 // A server sends back whatever it receives. It is one goroutine around one
@@ -34,7 +35,6 @@ type server struct {
 	config
 	poller *gopoll.Poller
 	door   *exampleserver.Door
-	addr   string
 	arena  *gopoll.Arena // with lend: a buffer for each connection
 	buffer []byte        // without: one for all, as what was read is written at once
 
@@ -51,8 +51,7 @@ type server struct {
 
 // counts are the native calls that the server knows it caused.
 type counts struct {
-	accepted, bytes               int
-	waits, reads, writes, changes int
+	bytes, waits, reads, writes, changes int
 }
 
 const (
@@ -83,11 +82,8 @@ func (s *server) open() (err error) {
 	} else if s.arena, err = gopoll.NewArena(s.max, lendSize); err != nil {
 		return err
 	}
-	if s.door, err = exampleserver.OpenDoor(s.poller, s.listen, doorKey); err != nil {
-		return err
-	}
-	s.addr = s.door.Addr()
-	return nil
+	s.door, err = exampleserver.OpenDoor(s.poller, s.listen, doorKey)
+	return err
 }
 
 // run serves until ctx is done.
@@ -129,15 +125,6 @@ func (s *server) accept() {
 		s.warn("accept: %v; waiting until a connection closes (said once)", s.door.Err)
 		s.warn = nil
 	}
-}
-
-// admit takes a new connection in.
-func (s *server) admit(fd uintptr) {
-	s.lastKey++
-	s.conns[s.lastKey] = &conn{fd: fd, key: s.lastKey, last: s.now, watched: s.firstInterest()}
-	s.change(gopoll.Change{Op: gopoll.OpAdd, Fd: fd, Key: s.lastKey, Interest: s.firstInterest(), Mode: s.mode})
-	s.count.accepted++
-	s.state.open++
 }
 
 // change makes a change before the next Wait, in one crossing with others.
@@ -187,6 +174,7 @@ func (s *server) tick() {
 	s.sweepAt = s.now + s.idle/sweepParts
 	for _, c := range s.conns {
 		if s.now-c.last >= s.idle {
+			c.reset = true
 			s.drop(c)
 		}
 	}

@@ -1,7 +1,9 @@
 package exampleserver
 
 import (
+	"errors"
 	"strings"
+	"syscall"
 	"time"
 
 	"gopoll.dev/gopoll"
@@ -86,8 +88,16 @@ func (d *Door) Accept(room int, admit func(fd uintptr)) {
 			d.Fail(err)
 			return
 		}
-		admit(fd)
+		if admit(fd); d.shut {
+			return // admit had no room for it
+		}
 	}
+}
+
+// Exhausted says whether an error is for want of descriptors or buffers, which
+// others hold, and not the fault of what was asked for.
+func Exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS)
 }
 
 // Fail shuts the door for what is mostly a want of descriptors. The queue stays
