@@ -211,7 +211,7 @@ func (b *backend) land(p *Poller, number uint32) (events uint32) {
 		// The poll failed, and the caller's own call will say why.
 		return abi.AfdConnectFail
 	case block.Poll.Count == 0:
-	case block.Poll.Events&abi.AfdLocalClose != 0:
+	case o.closed():
 		b.die(p, number)
 		return 0
 	default:
@@ -446,8 +446,11 @@ func (b *backend) add(p *Poller, c *staged) error {
 	}
 	base := uintptr(info.Base)
 	number := b.find(p, fd, base)
-	if number != 0 && b.slabs.at(number).slot != 0 && !b.died(number) {
-		return ErrExist
+	if number != 0 && b.slabs.at(number).slot != 0 {
+		if !b.died(p, number) {
+			return ErrExist
+		}
+		number = 0
 	}
 	if info.Type == windows.SOCK_DGRAM {
 		b.bind.Quiet(base) // as far as the system can: it only makes errors rarer
@@ -508,10 +511,10 @@ func (b *backend) addPipe(p *Poller, c *staged, info *abi.Handle) error {
 }
 
 // died finds out whether a registered socket was closed, by asking its poll
-// back: a closed one's has completed, and says so. The op is then an orphan.
-func (b *backend) died(number uint32) bool {
+// back: a closed one's has completed, and says so. The op is then free.
+func (b *backend) died(p *Poller, number uint32) bool {
 	o := b.slabs.at(number)
-	if !o.flying || o.stale {
+	if !o.flying {
 		return false
 	}
 	if !o.canceled {
@@ -519,29 +522,45 @@ func (b *backend) died(number uint32) bool {
 	}
 	// The packet comes at once, unless another waiter has taken it, who is
 	// then blocked on the mutex that is held here.
-	const patience = 20
-	for range patience {
-		if b.stashed(number) {
-			if int32(o.block.Status) < 0 || o.block.Poll.Count == 0 || o.block.Poll.Events&abi.AfdLocalClose == 0 {
-				return false
-			}
-			b.orphan(number)
-			return true
-		}
+	patience := 20
+	if b.waiting > 0 {
+		patience = 2
+	}
+	i := b.stashed(number)
+	for try := 0; i < 0 && try < patience; try++ {
 		if b.stashMore(time.Millisecond) != nil {
 			return false
 		}
-		if len(b.stash) > 0 && b.waiting > 0 {
-			b.bind.Post(keyStash)
-		}
+		i = b.stashed(number)
 	}
-	return false
+	if len(b.stash) > 0 && b.waiting > 0 {
+		b.bind.Post(keyStash)
+	}
+	if i < 0 || !o.stale && !o.closed() {
+		return false
+	}
+	// What the packet says is known. If it was an answer to an earlier
+	// registration, the present one still has to be asked for.
+	b.stash = slices.Delete(b.stash, i, i+1)
+	stale := o.stale
+	b.landed(o)
+	if stale {
+		b.enqueue(number)
+		return false
+	}
+	b.drop(number)
+	return true
 }
 
-// stashed: the completion of an op is in the stash.
-func (b *backend) stashed(number uint32) bool {
+// closed: the poll of an op ended because its socket was closed.
+func (o *op) closed() bool {
+	return int32(o.block.Status) >= 0 && o.block.Poll.Count != 0 && o.block.Poll.Events&abi.AfdLocalClose != 0
+}
+
+// stashed is the place of an op's completion in the stash, or -1.
+func (b *backend) stashed(number uint32) int {
 	address := uint64(b.slabs.address(number))
-	return slices.ContainsFunc(b.stash, func(f abi.Fact) bool { return f.Data == address })
+	return slices.IndexFunc(b.stash, func(f abi.Fact) bool { return f.Data == address })
 }
 
 // modify prepares what gives a registration its new interest; before is what
