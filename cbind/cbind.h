@@ -38,7 +38,7 @@ typedef struct {
 	uint32_t len;
 	int32_t fd;
 	uint16_t op;
-	uint16_t more;
+	uint16_t cut;
 	int32_t n;
 	int32_t err;
 	int32_t unused;
@@ -47,6 +47,11 @@ typedef struct {
 _Static_assert(sizeof(gopoll_transfer) == 32, "abi.Transfer");
 _Static_assert(offsetof(gopoll_transfer, op) == 16, "abi.Transfer.Op");
 _Static_assert(offsetof(gopoll_transfer, n) == 20, "abi.Transfer.N");
+
+enum {
+	GOPOLL_CUT_DATA = 1,
+	GOPOLL_CUT_CONTROL = 2,
+};
 
 enum {
 	GOPOLL_TRANSFER_READ = 0,

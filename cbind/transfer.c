@@ -20,7 +20,11 @@ static ssize_t receive(gopoll_transfer *t, void *buffer)
 	struct iovec vector = {.iov_base = buffer, .iov_len = t->len};
 	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
 	ssize_t n = recvmsg(t->fd, &message, 0);
-	t->more = n >= 0 && (message.msg_flags & MSG_TRUNC) != 0;
+	t->cut = 0;
+	if (n >= 0 && (message.msg_flags & MSG_TRUNC))
+		t->cut |= GOPOLL_CUT_DATA;
+	if (n >= 0 && (message.msg_flags & MSG_CTRUNC))
+		t->cut |= GOPOLL_CUT_CONTROL;
 	return n;
 }
 

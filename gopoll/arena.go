@@ -112,7 +112,11 @@ func (a *Arena) lend(l *lend) error {
 	if a.block == nil {
 		return ErrInvalid
 	}
-	first := &a.lends[(l.start()-a.base)/uintptr(a.size)]
+	i := (l.start() - a.base) / uintptr(a.size)
+	if !a.taken[i] {
+		return misuse(ErrInvalid) // it was Put back
+	}
+	first := &a.lends[i]
 	for other := *first; other != nil; other = other.below {
 		if l.start() < other.end() && other.start() < l.end() {
 			return misuse(ErrExist)

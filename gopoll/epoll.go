@@ -98,7 +98,9 @@ func (b *backend) collect(p *Poller, w *waiter, facts []abi.Fact, events []Event
 			n = p.report(w, events, n, index, s, got)
 			if s.lends != nil {
 				p.lentReady(s, got)
-				b.refresh(index, s)
+				if b.refresh(index, s) == errGone {
+					orphans++ // its descriptor was closed, a duplicate was not
+				}
 			}
 		case index == 0:
 			signaled = true
@@ -175,7 +177,8 @@ func (b *backend) apply(p *Poller, changes []staged) {
 	for i := range changes {
 		c := &changes[i]
 		errno := syscall.Errno(b.changes[i].Err)
-		if errno == unix.EEXIST && p.registry.find(c.change.Fd) == 0 && !addedBefore(changes[:i], c.change.Fd) {
+		if errno == unix.EEXIST && b.changes[i].Fd != int32(b.bind.WakeFd()) &&
+			p.registry.find(c.change.Fd) == 0 && !addedBefore(changes[:i], c.change.Fd) {
 			// Nobody here has the descriptor, and yet it is in the set: an
 			// orphan came back under its own number. It is the caller's now.
 			again := &b.changes[i]

@@ -21,8 +21,8 @@ var (
 	// ErrInvalid: an argument is out of its range. It is an fs.ErrInvalid.
 	ErrInvalid = sentinel("invalid argument", fs.ErrInvalid)
 	// ErrCanceled: a lent buffer came back because of Reclaim or Delete, or
-	// because the one before it failed.
-	ErrCanceled = errors.New("gopoll: canceled")
+	// because the one before it failed. It is a syscall.ECANCELED.
+	ErrCanceled = sentinel("canceled", syscall.ECANCELED)
 	// ErrLimit: the poller has no room for another source, or lent as much
 	// as it may.
 	ErrLimit = errors.New("gopoll: limit reached")

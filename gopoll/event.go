@@ -42,6 +42,7 @@ const (
 const (
 	interestBits = Readable | Writable | Priority
 	hintBits     = ReadClosed | WriteClosed | Errored
+	hungUp       = ReadClosed | WriteClosed
 )
 
 var readinessNames = [...]string{"Readable", "Writable", "Priority", "ReadClosed", "WriteClosed", "Errored",

@@ -21,25 +21,26 @@ func (p *Poller) Events(ctx context.Context) iter.Seq2[Event, error] {
 		events := make([]Event, eventsBatch)
 		stop := context.AfterFunc(ctx, func() { p.kick(w) })
 		defer stop()
+		n, next, woke := 0, 0, false
+		defer func() { p.keep(events[next:n], w.marks[next:n], woke) }() // also if the body panics
 		for {
-			n, woke, err := p.waitFor(ctx, w, events)
-			for i := 0; i < n && err == nil; i++ {
-				if !p.isCurrent(w.marks[i]) {
-					continue
-				}
-				if !yield(events[i], nil) {
-					p.keep(events[i+1:n], w.marks[i+1:n], woke)
+			var err error
+			n, woke, err = p.waitFor(ctx, w, events)
+			for next = 0; next < n && err == nil; err = p.ended(ctx) {
+				event, m := events[next], w.marks[next]
+				next++
+				if p.isCurrent(m) && !yield(event, nil) {
 					return
 				}
-				if err = p.ended(ctx); err != nil {
-					p.keep(events[i+1:n], w.marks[i+1:n], woke)
+			}
+			if err == nil && woke {
+				woke = false
+				if !yield(Event{}, nil) {
+					return
 				}
 			}
 			if err != nil {
 				yield(Event{}, err)
-				return
-			}
-			if woke && !yield(Event{}, nil) {
 				return
 			}
 		}
@@ -128,13 +129,18 @@ func (p *Poller) stands(m mark) bool {
 	return s.live && s.stamp == m.stamp
 }
 
-// keep hands events that nobody has seen to the next Wait.
+// keep hands events that nobody has seen, and a Wake, to the next Wait.
 func (p *Poller) keep(events []Event, marks []mark, woke bool) {
+	if len(events) == 0 && !woke {
+		return
+	}
 	p.mu.Lock()
 	for i := range events {
 		k := keptEvent{events[i], marks[i]}
-		again := func(other keptEvent) bool { return other.mark == k.mark }
-		if k.mark.index == 0 || !slices.ContainsFunc(p.kept, again) {
+		same := func(other keptEvent) bool { return k.mark.index != 0 && other.mark == k.mark }
+		if at := slices.IndexFunc(p.kept, same); at >= 0 {
+			p.kept[at].event.Ready |= k.event.Ready // one event for a source
+		} else {
 			p.kept = append(p.kept, k)
 		}
 	}

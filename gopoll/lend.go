@@ -62,7 +62,8 @@ type lend struct {
 	done  int // bytes written so far
 	pin   runtime.Pinner
 	arena *Arena // where buf is of one, it is pinned already
-	event Event  // once finished
+	owner *lends // once finished: whose it was
+	event Event  // then
 
 	left, right *lend // in lender.ranges, where buf is of no arena
 	below       *lend // the next lend of the same arena buffer
@@ -96,15 +97,23 @@ type lendKind uint8
 
 const (
 	lendStream   lendKind = iota // a stream socket
-	lendDatagram                 // a socket that keeps messages apart
+	lendLocal                    // one of this machine, which carries descriptors too
+	lendDatagram                 // a socket that keeps messages apart, also empty ones
+	lendSequence                 // one that keeps messages apart and has an end
 	lendFile                     // a pipe, terminal or other device
 )
 
+// exact: a read that is short of its buffer does not prove that nothing is
+// left. A local stream stops behind a message with descriptors, which Linux
+// tells and the others don't.
+func (k lendKind) exact() bool {
+	return k != lendStream && (k != lendLocal || runtime.GOOS != "linux")
+}
+
 func newLends(index uint32, s *slot, kind lendKind) *lends {
 	l := &lends{index: index, slot: s, key: s.key, kind: kind}
-	exact := kind != lendStream
-	l.read = lane{owner: l, direction: Readable, ready: true, exact: exact}
-	l.write = lane{owner: l, direction: Writable, ready: true, exact: exact}
+	l.read = lane{owner: l, direction: Readable, ready: true, exact: kind.exact()}
+	l.write = lane{owner: l, direction: Writable, ready: true}
 	return l
 }
 
@@ -149,6 +158,19 @@ func (a *lane) push(l *lend) {
 		a.tail.next = l
 	}
 	a.tail = l
+}
+
+// drop takes out the last of the lane, l.
+func (a *lane) drop(l *lend) {
+	if a.head == l {
+		a.head = nil
+		return
+	}
+	last := a.head
+	for last.next != l {
+		last = last.next
+	}
+	last.next, a.tail = nil, last
 }
 
 func (a *lane) pop() *lend {
@@ -205,10 +227,17 @@ func (s Source) lend(op string, direction Readiness, buf []byte) error {
 	if err != nil {
 		return fail(op, NoFd, err)
 	}
-	return fail(op, slot.fd, p.lendTo(s.index, slot, direction, buf))
+	fd := slot.fd // lendTo may find that the slot's time is over
+	err = p.lendTo(s.index, slot, direction, buf)
+	if err == errGone {
+		p.retire(s.index)
+		err = ErrNotExist
+	}
+	return fail(op, fd, err)
 }
 
-// lendTo lends buf to a live source. Called with p.mu held.
+// lendTo lends buf to a live source. errGone: its descriptor was closed.
+// Called with p.mu held.
 func (p *Poller) lendTo(index uint32, s *slot, direction Readiness, buf []byte) error {
 	b := p.lender
 	switch {
@@ -235,13 +264,9 @@ func (p *Poller) lendTo(index uint32, s *slot, direction Readiness, buf []byte) 
 	a := s.lends.lane(direction)
 	a.push(l)
 	if err := p.native.refresh(index, s); err != nil {
-		if err == errGone {
-			p.retire(index)
-			err = ErrNotExist
-		} else {
-			p.cancelLends(s)
-		}
-		b.dropFinished()
+		a.drop(l)
+		b.unclaim(l)
+		b.forget(l)
 		return err
 	}
 	if a.ready {
@@ -308,8 +333,9 @@ func (b *lender) unclaim(l *lend) {
 	b.ranges = removeRange(b.ranges, l)
 }
 
+// release keeps the Pinner, which is empty: it has memory of its own.
 func (b *lender) release(l *lend) {
-	*l = lend{next: b.free}
+	*l = lend{next: b.free, pin: l.pin}
 	b.free = l
 }
 
@@ -323,7 +349,8 @@ func (p *Poller) finish(a *lane, ready Readiness, n int32) {
 	}
 	l.trace.end(l.buf, moved)
 	p.lender.unclaim(l)
-	l.event = Event{Key: a.owner.key, Ready: Returned | a.direction | ready, N: n}
+	l.owner = a.owner
+	l.event = Event{Ready: Returned | a.direction | ready, N: n}
 	p.lender.finished.push(l)
 	p.hot.Store(true)
 }
@@ -367,6 +394,7 @@ func (p *Poller) takeFinished(w *waiter, events []Event, n int) int {
 	for n < len(events) && b.finished.head != nil {
 		l := b.finished.pop()
 		events[n] = l.event
+		events[n].Key = l.owner.key // as Modify may have replaced it
 		if w.marks != nil {
 			w.marks[n] = mark{}
 		}

@@ -30,6 +30,9 @@ type transfers struct {
 // without blocking.
 func (b *backend) lendable(_ *Poller, _ uint32, s *slot) (lendKind, error) {
 	flags, err := unix.FcntlInt(s.fd, unix.F_GETFL, 0)
+	if err == unix.EBADF {
+		return 0, errGone
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -40,26 +43,32 @@ func (b *backend) lendable(_ *Poller, _ uint32, s *slot) (lendKind, error) {
 	switch {
 	case err != nil:
 		return lendFile, nil
-	case kind == unix.SOCK_STREAM:
+	case kind == unix.SOCK_SEQPACKET:
+		return lendSequence, nil
+	case kind != unix.SOCK_STREAM:
+		return lendDatagram, nil
+	}
+	switch address, _ := unix.Getsockname(int(s.fd)); address.(type) {
+	case *unix.SockaddrInet4, *unix.SockaddrInet6:
 		return lendStream, nil
 	}
-	return lendDatagram, nil
+	return lendLocal, nil
 }
 
 // lentReady notes the kernel's word for a source with lends. Called with p.mu
 // held, by collect.
 func (p *Poller) lentReady(s *slot, got Readiness) {
+	if got&(hintBits|Priority) != 0 {
+		// After the bytes that are there something follows without another
+		// word: the end, an error, or what is behind an urgent mark, at which
+		// reads stop short.
+		s.lends.read.exact = true
+	}
 	for _, a := range [...]*lane{&s.lends.read, &s.lends.write} {
 		if got&a.direction == 0 {
 			continue
 		}
 		a.ready = true
-		if got&(hintBits|Priority) != 0 {
-			// After the bytes that are there something follows without
-			// another word: the end, an error, or what is behind an urgent
-			// mark, at which reads stop short.
-			a.exact = true
-		}
 		if a.head != nil {
 			p.lender.movable.push(a)
 			p.hot.Store(true)
@@ -112,12 +121,13 @@ func (b *backend) transfer(p *Poller, room int) {
 }
 
 func transferOp(a *lane) uint16 {
+	kind := a.owner.kind
 	switch {
-	case a.direction == Readable && a.owner.kind == lendDatagram:
-		return abi.TransferReceive
-	case a.direction == Readable:
+	case a.direction == Readable && (kind == lendStream || kind == lendFile):
 		return abi.TransferRead
-	case a.owner.kind == lendFile:
+	case a.direction == Readable:
+		return abi.TransferReceive
+	case kind == lendFile:
 		return abi.TransferWrite
 	}
 	return abi.TransferSend
@@ -138,11 +148,11 @@ func (p *Poller) moved(a *lane, t *abi.Transfer) {
 	case t.N == 0 && a.owner.kind != lendDatagram:
 		p.finish(a, EOF, 0)
 	default:
-		if int(t.N) < len(l.buf) && !a.exact {
+		if int(t.N) < len(l.buf) && !a.exact && t.Cut == 0 {
 			a.ready = false // the kernel had no more, and will say so when it has
 		}
 		ready := Readiness(0)
-		if t.More != 0 {
+		if t.Cut&abi.CutData != 0 {
 			ready = Truncated
 		}
 		p.finish(a, ready, t.N)

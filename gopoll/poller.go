@@ -30,16 +30,17 @@ type Poller struct {
 
 	// mu guards the fields below, and is held for native changes and for
 	// transfers, but never while waiting. An arena's lock is taken inside it.
-	mu       sync.Mutex
-	left     sync.Cond // signalled whenever kicked falls to zero
-	kicked   int       // iterators that were told to stop and have not noticed
-	registry registry
-	single   [1]Change // for applyOne
-	staged   []staged  // scratch of apply
-	lender   *lender
-	kept     []keptEvent // events that an iterator took and nobody has seen
-	spares   []*waiter   // where several wait at once
-	turn     int         // for a fair share between the kernel's events and returns
+	mu        sync.Mutex
+	left      sync.Cond // signalled whenever kicked falls to zero
+	kicked    int       // iterators that were told to stop and have not noticed
+	registry  registry
+	single    [1]Change // for applyOne
+	staged    []staged  // scratch of apply
+	contested []uint32  // scratch of apply: slots with the mark
+	lender    *lender
+	kept      []keptEvent // events that an iterator took and nobody has seen
+	spares    []*waiter   // where several wait at once
+	turn      int         // for a fair share between the kernel's events and returns
 }
 
 const closedBit = 1 << 62
@@ -137,8 +138,8 @@ func (p *Poller) Binding() Binding { return p.binding }
 // Fd is the queue's own descriptor (on Windows the port's handle), valid until
 // Close. An epoll or kqueue descriptor is readable while a Wait would return:
 // it can be nested in another poller or in Go's own. Only Wait may take events
-// from it. A lent buffer that can move at once does not show there: after a
-// lend, call Wait with a timeout of zero before relying on it.
+// from it. Lent buffers that can move at once, or are back, do not show there:
+// call Wait with a timeout of zero until it returns none before relying on it.
 //
 // On epoll, where a descriptor was closed without Delete while a duplicate
 // of it stays open, the set has to be made anew under the same number, and

@@ -19,6 +19,8 @@ type slot struct {
 	live     bool // between Add and Delete
 	fired    bool // OneShot has reported and waits for Modify
 	borrowed bool // added by AddConn: the descriptor belongs to a connection
+
+	contested bool // a staged change may end it
 }
 
 // deliver is the one place that decides what of the kernel's word becomes an
@@ -29,7 +31,9 @@ func (s *slot) deliver(got Readiness) Readiness {
 	}
 	ready := got & s.interest
 	if ready == 0 {
-		if got&hintBits == 0 {
+		// A half-close concerns who reads alone; lending has the kernel tell
+		// of it whatever the interest is.
+		if got&Errored == 0 && got&hungUp != hungUp {
 			return 0
 		}
 		// Whoever waits for something that can't come any more is told by

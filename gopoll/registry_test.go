@@ -125,7 +125,7 @@ func TestDeliver(t *testing.T) {
 			for _, mode := range []Mode{Level, Edge, OneShot} {
 				s := slot{interest: interest, mode: mode, live: true}
 				ready := s.deliver(got)
-				asked, hinted := got&interest != 0, got&hintBits != 0
+				asked, hinted := got&interest != 0, got&Errored != 0 || got&hungUp == hungUp
 				switch {
 				case interest == 0 && ready != 0:
 					t.Fatalf("paused, and yet %v for %v", ready, got)

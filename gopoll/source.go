@@ -7,7 +7,8 @@ import (
 
 // Source is the handle of one registration: a small value to be copied and
 // compared at will. One that was kept too long is ErrNotExist and never
-// touches whoever has the descriptor's number now.
+// touches whoever has the descriptor's number now; but what is lent moves
+// through the number, so the descriptor must stay open until it is back.
 type Source struct {
 	p     *Poller
 	index uint32
@@ -204,14 +205,23 @@ func (p *Poller) apply(changes []Change, borrowed bool) {
 	p.staged = p.staged[:0]
 	for i := range changes {
 		c := &changes[i]
+		if p.isContested(c) {
+			p.flush()
+		}
 		index, err := p.check(c)
 		if err != nil {
 			c.Err = fail(c.Op.String(), changeFd(p, c), err)
 			continue
 		}
 		c.Err = nil
+		p.contest(c)
 		p.staged = append(p.staged, staged{change: c, index: index, stamp: p.registry.nextStamp(), borrowed: borrowed})
 	}
+	p.flush()
+}
+
+// flush makes the staged changes.
+func (p *Poller) flush() {
 	if len(p.staged) == 0 {
 		return
 	}
@@ -222,6 +232,33 @@ func (p *Poller) apply(changes []Change, borrowed bool) {
 		c.change.Err = fail(c.change.Op.String(), fd, p.settle(c))
 		c.change = nil
 	}
+	p.staged = p.staged[:0]
+	for _, index := range p.contested {
+		p.registry.at(index).contested = false
+	}
+	p.contested = p.contested[:0]
+}
+
+// contest marks the source that a valid change may end: a later one for it in
+// the same Apply has to wait for the outcome, or it would reach whoever has
+// the descriptor by then.
+func (p *Poller) contest(c *Change) {
+	index := c.Source.index
+	if c.Op == OpAdd {
+		index = p.registry.find(c.Fd)
+	}
+	if c.Op != OpModify && index != 0 {
+		p.registry.at(index).contested = true
+		p.contested = append(p.contested, index)
+	}
+}
+
+func (p *Poller) isContested(c *Change) bool {
+	if c.Op == OpAdd || c.Source.p != p {
+		return false
+	}
+	s := p.registry.lookup(c.Source.index, c.Source.born)
+	return s != nil && s.contested
 }
 
 // check finds what is wrong with a change before the kernel sees it, and the
@@ -275,7 +312,7 @@ func (p *Poller) settle(c *staged) error {
 		return nil
 	}
 	if s.born != c.change.Source.born || !s.live {
-		return ErrNotExist // an earlier change of the same Apply deleted it
+		return ErrNotExist // an earlier change of the same Apply found it gone
 	}
 	switch {
 	case c.change.Op == OpDelete && (c.err == nil || c.err == errGone):

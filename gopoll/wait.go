@@ -88,10 +88,12 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 	if timeout > 0 {
 		deadline = time.Now().Add(timeout)
 	}
+	seen := 0 // facts swallowed since no time is left
 	for {
 		limit := timeout
 		if p.hot.Load() {
 			if n = p.takeKept(w, events[:size]); n > 0 {
+				p.passOn()
 				return n, false, nil
 			}
 			n, limit = p.moveFirst(w, events[:size]), 0
@@ -113,8 +115,12 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 			return 0, false, ErrClosed
 		case w.marks != nil && p.wasKicked(w):
 			return 0, false, nil
-		case timeout == 0 && count == 0 && room > 0 && !p.hot.Load():
-			return 0, false, nil
+		case timeout == 0 && room > 0 && !p.hot.Load():
+			// All that is ready was looked at if there was room for more, or
+			// if as many facts were swallowed as sources can have.
+			if seen += count; count < room || seen > p.sources() {
+				return 0, false, nil
+			}
 		case timeout > 0:
 			// What came was swallowed, or the kernel was early: go on with
 			// the time that is left, and look once more when none is.
@@ -124,6 +130,13 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 			}
 		}
 	}
+}
+
+// sources is more than how many sources can be ready.
+func (p *Poller) sources() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.registry.live + 16
 }
 
 // moveFirst moves lent buffers before the kernel is asked, which may then
@@ -151,10 +164,17 @@ func (p *Poller) take(w *waiter, facts []abi.Fact, events []Event, n int) (int, 
 	}
 	p.mu.Unlock()
 	woke := signaled && p.answer(w, n > 0)
-	if n > 0 && p.hot.Load() && p.waiters.Load()&^closedBit > 1 {
-		p.signal(signalHot) // more can move than this Wait has room for
+	if n > 0 || woke {
+		p.passOn()
 	}
 	return n, woke
+}
+
+// passOn leaves to another waiter what this one has no room for.
+func (p *Poller) passOn() {
+	if p.hot.Load() && p.waiters.Load()&^closedBit > 1 {
+		p.signal(signalHot)
+	}
 }
 
 // answer takes the signals that woke this waiter and passes on what is meant

@@ -61,7 +61,7 @@ func digits(v float64) int {
 // clause for each row at which the word changes.
 func (s *section) judgeRows() string {
 	var clauses []string
-	last := ""
+	last, rows := "", 0
 	for i, r := range s.Rows {
 		cgo, pure := r.Figures["cgo"], r.Figures["pure"]
 		if cgo == nil || pure == nil || r.Case == "" {
@@ -75,6 +75,7 @@ func (s *section) judgeRows() string {
 		default:
 			word = "ahead"
 		}
+		rows++
 		if word == last {
 			continue
 		}
@@ -89,8 +90,11 @@ func (s *section) judgeRows() string {
 		clauses = append(clauses, said+" "+from+" "+r.Case)
 		last = word
 	}
-	if len(clauses) == 0 {
+	switch {
+	case rows < 2:
 		return ""
+	case len(clauses) == 1:
+		return "cgo is " + last + " in every row."
 	}
 	return "cgo is " + strings.Join(clauses, ", ") + "."
 }

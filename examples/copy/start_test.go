@@ -14,7 +14,7 @@ import (
 // each runs a test with every binding, and with buffers of two sizes.
 func each(t *testing.T, test func(t *testing.T, c config)) {
 	for _, b := range gopoll.Bindings() {
-		for _, size := range []int{100, 16 << 10} {
+		for _, size := range []int{1000, 16 << 10} {
 			t.Run(fmt.Sprint(b, "/", size), func(t *testing.T) {
 				t.Parallel()
 				Cap(t)

@@ -91,7 +91,7 @@ func at(position int64, n int) []byte {
 	return pattern[from : from+int64(n)]
 }
 
-// pump sends until ctx is done, ends its side, and reads all of it back.
+// pump sends until ctx is done, but not nothing, ends its side, and reads all of it back.
 func pump(ctx context.Context, addr string, number int, moved *atomic.Int64) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -102,7 +102,7 @@ func pump(ctx context.Context, addr string, number int, moved *atomic.Int64) err
 	sent := make(chan int64, 1)
 	go func() {
 		n := int64(0)
-		for ctx.Err() == nil {
+		for n == 0 || ctx.Err() == nil {
 			m, err := c.Write(at(start+n, block))
 			if n += int64(m); err != nil {
 				break // the reader sees it too

@@ -4,12 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -117,83 +114,6 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// Requests one behind the other on one connection, sent whole and in pieces.
-func TestPipeline(t *testing.T) {
-	tag := testSite()["/a.txt"].tag
-	requests := "GET /a.txt HTTP/1.1\r\n" + host + "\r\n" +
-		"HEAD /big.bin HTTP/1.1\r\n" + host + "\r\n" +
-		"GET /a.txt HTTP/1.1\r\n" + host + "If-None-Match: \"x\", W/" + tag + "\r\n\r\n" +
-		"GET /big.bin HTTP/1.1\r\n" + host + "\r\n" +
-		"GET /a.txt HTTP/1.1\r\n" + host + "Content-Length: 7\r\n\r\nignored" +
-		"GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" +
-		"GET / HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n"
-	want := []struct {
-		method string
-		status int
-		body   []byte
-	}{{"GET", 200, []byte("a")}, {"HEAD", 200, nil}, {"GET", 304, nil}, {"GET", 200, big}, {"GET", 200, []byte("a")}, {"GET", 200, []byte("a")}, {"GET", 200, []byte("<p>index")}}
-	forEach(t, config{}, func(t *testing.T, address string) {
-		for _, size := range []int{len(requests), 1, 7} {
-			conn := dial(t, address)
-			var sender sync.WaitGroup
-			sender.Go(func() {
-				for rest := requests; len(rest) > 0; rest = rest[min(size, len(rest)):] {
-					io.WriteString(conn, rest[:min(size, len(rest))])
-				}
-			})
-			in := bufio.NewReader(conn)
-			for i, w := range want {
-				res, err := http.ReadResponse(in, &http.Request{Method: w.method})
-				if err != nil {
-					t.Fatalf("answer %d: %v", i, err)
-				}
-				body, err := io.ReadAll(res.Body)
-				if err != nil || res.StatusCode != w.status || !bytes.Equal(body, w.body) {
-					t.Fatalf("answer %d: %s, %d bytes, %v", i, res.Status, len(body), err)
-				}
-				if w.method == "HEAD" && res.ContentLength != int64(len(big)) {
-					t.Errorf("HEAD says %d bytes", res.ContentLength)
-				}
-			}
-			if rest, err := io.ReadAll(in); len(rest) > 0 || err != nil {
-				t.Errorf("%q, %v behind the last answer", rest, err)
-			}
-			sender.Wait()
-		}
-	})
-}
-
-// More requests than the server reads while its answers are not taken.
-func TestLongPipeline(t *testing.T) {
-	const count = 20000
-	forEach(t, config{}, func(t *testing.T, address string) {
-		conn := dial(t, address)
-		go func() {
-			for range count {
-				io.WriteString(conn, "GET /a.txt HTTP/1.1\r\n"+host+"\r\n")
-			}
-			conn.CloseWrite()
-		}()
-		got, err := io.ReadAll(conn)
-		if n := bytes.Count(got, []byte("\r\n\r\na")); n != count || err != nil {
-			t.Errorf("%d answers, %v", n, err)
-		}
-	})
-}
-
-// A client that has sent its last before it reads gets all of its answer.
-func TestHalfClosed(t *testing.T) {
-	forEach(t, config{}, func(t *testing.T, address string) {
-		conn := dial(t, address)
-		io.WriteString(conn, "GET /big.bin HTTP/1.1\r\n"+host+"\r\n")
-		conn.CloseWrite()
-		got, err := io.ReadAll(conn)
-		if err != nil || !bytes.HasSuffix(got, big) {
-			t.Errorf("%d bytes, %v", len(got), err)
-		}
-	})
-}
-
 // The client sends its body only once it was told to.
 func TestContinue(t *testing.T) {
 	forEach(t, config{}, func(t *testing.T, address string) {
@@ -245,121 +165,5 @@ func TestClients(t *testing.T) {
 			})
 		}
 		all.Wait()
-	})
-}
-
-// Clients that keep the server waiting are closed: in the middle of a head, of a
-// body, before they send anything, between requests, while they don't read.
-func TestSlowClients(t *testing.T) {
-	short := 20 * time.Millisecond
-	for name, text := range map[string]string{
-		"head": "GET / HTTP/1.1\r\nHo", "nothing": "", "between": "GET / HTTP/1.1\r\n" + host + "\r\n",
-		"body": "GET / HTTP/1.1\r\n" + host + "Content-Length: 9\r\n\r\nb", "lingers": "bad\r\n\r\n"} {
-		t.Run(name, func(t *testing.T) {
-			forEach(t, config{headTime: short, idleTime: short}, func(t *testing.T, address string) {
-				talk(t, address, text) // ends only once the server closes
-			})
-		})
-	}
-	t.Run("does not read", func(t *testing.T) {
-		open := make(chan int, 100)
-		forEach(t, config{headTime: short, idleTime: short, observe: func(n int) { open <- n }}, func(t *testing.T, address string) {
-			conn := dial(t, address)
-			conn.SetReadBuffer(1)
-			io.WriteString(conn, strings.Repeat("GET /big.bin HTTP/1.1\r\n"+host+"\r\n", 8))
-			for <-open != 1 {
-			}
-			for <-open != 0 {
-			}
-		})
-	})
-}
-
-// Those beyond the limit wait outside until somebody leaves.
-func TestMostConnections(t *testing.T) {
-	forEach(t, config{}, func(t *testing.T, address string) {
-		var conns []*net.TCPConn
-		for range 150 {
-			conns = append(conns, dial(t, address))
-		}
-		for i, conn := range conns {
-			fmt.Fprintf(conn, "GET /a.txt HTTP/1.1\r\n%s\r\n", host)
-			if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
-				t.Fatalf("connection %d: %v", i, err)
-			}
-			conn.Close()
-		}
-	})
-}
-
-func TestLoad(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"a.html": "a", "sub/index.html": "b", ".hidden": "c", ".git/config": "d", "x": "\x00\x01"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	linked := os.Symlink(filepath.Join(dir, "x"), filepath.Join(dir, "link")) == nil
-	s, err := load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(s) != 4 || s["/a.html"] == nil || s["/sub/"] != s["/sub/index.html"] || s["/x"] == nil || s["/link"] != nil && linked {
-		t.Errorf("%v", s)
-	}
-	if kind := s["/x"].kind; kind != "application/octet-stream" {
-		t.Errorf("x is %s", kind)
-	}
-	if _, err := load(filepath.Join(dir, "none")); err == nil {
-		t.Error("a folder that is not there is no error")
-	}
-}
-
-func TestArguments(t *testing.T) {
-	for _, args := range [][]string{{"-max=0"}, {"-idle=0s"}, {"-binding=none"}, {"more"}, {"-dir=" + filepath.Join(t.TempDir(), "none")}, {"-listen=nowhere"}} {
-		if err := run(t.Context(), args, io.Discard); err == nil {
-			t.Errorf("%v is no error", args)
-		}
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	var out strings.Builder
-	if err := run(ctx, []string{"-listen=127.0.0.1:0"}, &out); err != nil || !strings.HasPrefix(out.String(), "serving 2 files") {
-		t.Errorf("%q, %v", out.String(), err)
-	}
-}
-
-// Whatever is sent, the answer is a response that net/http understands.
-func FuzzDecide(f *testing.F) {
-	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
-	f.Add([]byte("HEAD /a.txt HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc"))
-	f.Add([]byte("GET * HTTP/1.1\nhost:x\n\n"))
-	pages := testSite()
-	s := &server{reader: bufio.NewReader(nil)}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		end := headEnd(in)
-		if end < 0 {
-			return
-		}
-		if headEnd(in[:end]) != end || headEnd(in[:end-1]) >= 0 {
-			t.Fatalf("the end of %q is not %d", in, end)
-		}
-		a := pages.decide(in[:end], s.parse)
-		out, body := a.write(nil, "now")
-		method := "GET"
-		if a.head {
-			method = "HEAD"
-		}
-		res, err := http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(out), bytes.NewReader(body))), &http.Request{Method: method})
-		if err != nil {
-			t.Fatalf("%q: %v", out, err)
-		}
-		got, err := io.ReadAll(res.Body)
-		if err != nil || !bytes.Equal(got, body) || a.skip < 0 {
-			t.Fatalf("%q, %v", got, err)
-		}
 	})
 }

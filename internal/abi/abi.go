@@ -27,14 +27,20 @@ type Transfer struct {
 	Len  uint32
 	Fd   int32
 	Op   uint16 // one of the Transfer constants
-	More uint16 // set where a datagram was longer than Len
+	Cut  uint16 // what TransferReceive had to leave out: Cut bits
 	N    int32  // bytes moved
 	Err  int32  // 0 or an errno
 	_    int32
 }
 
+// What a message had beside the bytes that were moved.
+const (
+	CutData    = 1 // more bytes than Len
+	CutControl = 2 // control data, such as descriptors
+)
+
 // What a Transfer calls. Sockets have calls of their own: send can be kept
-// from raising SIGPIPE, and recvmsg tells that a datagram was cut.
+// from raising SIGPIPE, and recvmsg tells what was cut.
 const (
 	TransferRead    = 0 // read(2)
 	TransferWrite   = 1 // write(2)

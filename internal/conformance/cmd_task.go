@@ -75,6 +75,11 @@ func init() {
 				if err = t.untilBlocked(); err == nil {
 					err = interruptThread(t.thread)
 				}
+				select {
+				case <-t.done:
+					return nil // what it returned with, its join says
+				default:
+				}
 			}
 			return err
 		}, c.known(aTask, args[0])

@@ -222,7 +222,6 @@ func (r *run) collect(p *poller, w waiting, want []expected) error {
 			}
 			return differ(want, c.came, why)
 		}
-		p.woken = false
 		if err := c.take(events); err != nil {
 			return err
 		}

@@ -266,15 +266,15 @@ func (d *desc) write(n int) error {
 	return nil
 }
 
-// fill writes until nothing more goes in and nothing is on its way that would make room. fillQuiet is how often poll
-// must find no room before a TCP socket counts as full: once would do where the bytes in flight can be asked for.
+// fill writes until nothing more goes in and nothing is on its way that would make room.
 func (d *desc) fill() error {
 	e := d.end
 	if e == nil || e.out == nil || e.kind.datagram() {
 		return fmt.Errorf("only streams can be filled")
 	}
 	e.filled = true
-	for {
+	for moved := true; moved; { // what has left the buffer meanwhile made room for a little more
+		moved = false
 		for {
 			m, err := d.try(e.out.sending(16<<10), false)
 			if errors.Is(err, errWouldBlock) {
@@ -284,23 +284,27 @@ func (d *desc) fill() error {
 				return err
 			}
 			e.out.sent(m, false)
+			moved = true
 		}
-		room := false
+		if e.kind != kindTCP || !moved {
+			continue
+		}
 		quiet := 0
 		err := until(d.fd, pollOut, "the end of the bytes in flight", func(got int16) (bool, error) {
-			if room = got&pollOut != 0; room || e.kind != kindTCP {
+			if got&pollOut != 0 {
 				return true, nil
 			}
-			n, err := sysInFlight(d.fd)
-			if n == 0 {
-				quiet++
+			stuck, err := sysStuck(d.fd)
+			if quiet++; !stuck {
+				quiet = 0
 			}
 			return quiet == fillQuiet, err
 		})
-		if err != nil || !room {
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // read takes exactly n bytes, waiting for them to arrive.

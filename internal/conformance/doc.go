@@ -93,7 +93,7 @@
 //	start T events [@q]                           a loop over Events
 //	start T read A N|all|eof; start T close-poller [@q]
 //	blocked T...                                  returns when it sleeps inside the poller, fails if it has returned
-//	interrupt T [times=N]                         a signal to its thread, each when it is blocked
+//	interrupt T [times=N]                         a signal to its thread, each when it is blocked, until it returns
 //	join T none|woken|ended|-> ERROR              or the event lines of its one Wait
 //	join first T U ...; join rest ...             whichever returns first; all that are left
 //	next T [woken|-> ERROR]                       the loop goes on to its next event, or to its end

@@ -23,8 +23,11 @@ func sysRenumber(fd, to uintptr) error {
 	return unix.Close(int(fd))
 }
 
-// sysInFlight can't be asked here: what may still move is only seen to have moved.
-func sysInFlight(uintptr) (int, error) { return 0, nil }
+// sysStuck can't be asked here: what may still move is only seen to have moved.
+func sysStuck(uintptr) (bool, error) { return true, nil }
+
+// fillQuiet is how many looks in a row must find no room before a socket counts as full.
+const fillQuiet = 8
 
 func threadID() int { return 0 }
 

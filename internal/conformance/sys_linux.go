@@ -22,17 +22,18 @@ func sysRenumber(fd, to uintptr) error {
 	return unix.Close(int(fd))
 }
 
-// sysInFlight is how many bytes are sent and not yet acknowledged.
-func sysInFlight(fd uintptr) (int, error) {
-	unacknowledged, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ)
+// sysStuck says whether nothing that a TCP socket has to send can move before its peer reads: the peer's window is
+// closed and every byte sent is acknowledged.
+func sysStuck(fd uintptr) (bool, error) {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	unsent, err := unix.IoctlGetInt(int(fd), siocoutqnsd)
-	return unacknowledged - unsent, err
+	return info.Unacked == 0 && info.Snd_wnd == 0, nil
 }
 
-const siocoutqnsd = 0x894b
+// fillQuiet is how many looks in a row must find a socket stuck before it counts as full.
+const fillQuiet = 1
 
 func threadID() int { return unix.Gettid() }
 

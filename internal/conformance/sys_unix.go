@@ -12,10 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	fillQuiet  = 8
-	connsBlock = false
-)
+// connsBlock: package net's sockets are non-blocking.
+const connsBlock = false
 
 // What poll(2) can be asked; the runner looks at descriptors with it and never through the poller under test.
 const (

@@ -10,12 +10,8 @@ import (
 	"gopoll.dev/gopoll/socket"
 )
 
-const (
-	// Half a second: TCP may hold an acknowledgement back for a fifth of one, and here no call tells what is in flight.
-	fillQuiet = 100
-	// Package net leaves its sockets blocking: its own calls are overlapped.
-	connsBlock = true
-)
+// connsBlock: package net leaves its sockets blocking, as its own calls are overlapped.
+const connsBlock = true
 
 // What WSAPoll can be asked; the runner looks at sockets with it and never through the poller under test.
 const (
@@ -130,6 +126,13 @@ func sysConnect(fd uintptr, to netip.AddrPort) error {
 	return windows.Connect(windows.Handle(fd), &windows.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()})
 }
 
+// sysStuck can't be asked here: what may still move is only seen to have moved.
+func sysStuck(uintptr) (bool, error) { return true, nil }
+
+// fillQuiet is how many looks in a row must find no room before a socket counts as full. They take half a second: TCP
+// may hold an acknowledgement back for a fifth of one.
+const fillQuiet = 100
+
 // These exist on Unix only; a script that uses them says so with a mark.
 func sysRead(uintptr, []byte) (int, error)       { return 0, errUnsupportedHere }
 func sysWrite(uintptr, []byte) (int, error)      { return 0, errUnsupportedHere }
@@ -140,7 +143,6 @@ func sysUnixPair(bool) (a, b uintptr, err error) { return 0, 0, errUnsupportedHe
 func sysFifo(string) (r, w uintptr, err error)   { return 0, 0, errUnsupportedHere }
 func interruptThread(int) error                  { return errUnsupportedHere }
 func openDescriptors() map[string]string         { return nil }
-func sysInFlight(uintptr) (int, error)           { return 0, nil }
 func threadID() int                              { return 0 }
 func threadAsleep(int) string                    { return "unknown" }
 func reserve(size int) ([]byte, func() error, error) {

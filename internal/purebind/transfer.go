@@ -45,6 +45,17 @@ func attempt(t *abi.Transfer) (int, syscall.Errno) {
 	return 0, unix.EINVAL
 }
 
+// cut translates the flags of recvmsg(2).
+func cut(flags int) (bits uint16) {
+	if flags&unix.MSG_TRUNC != 0 {
+		bits |= abi.CutData
+	}
+	if flags&unix.MSG_CTRUNC != 0 {
+		bits |= abi.CutControl
+	}
+	return bits
+}
+
 func result(n int, err error) (int, syscall.Errno) {
 	if err != nil {
 		return 0, err.(syscall.Errno)

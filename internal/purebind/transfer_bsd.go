@@ -14,10 +14,7 @@ import (
 // cut datagram without it, and direct system calls are closed on OpenBSD.
 func receive(t *abi.Transfer, buf []byte) (int, syscall.Errno) {
 	n, _, flags, _, err := unix.Recvmsg(int(t.Fd), buf, nil, 0)
-	t.More = 0
-	if flags&unix.MSG_TRUNC != 0 {
-		t.More = 1
-	}
+	t.Cut = cut(flags)
 	return result(n, err)
 }
 

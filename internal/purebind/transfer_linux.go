@@ -9,19 +9,19 @@ import (
 	"gopoll.dev/internal/abi"
 )
 
-// receive asks with MSG_TRUNC for the real length of the datagram, as
-// recv(2) has it. x/sys's Recvfrom would allocate the sender's address.
+// receive is here and not unix.Recvmsg, which allocates the sender's address.
 func receive(t *abi.Transfer, buf []byte) (int, syscall.Errno) {
-	// unsafe: the kernel fills buf during the call only.
-	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(t.Fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))),
-		uintptr(len(buf)), unix.MSG_TRUNC, 0, 0)
+	vector := unix.Iovec{Base: unsafe.SliceData(buf)}
+	vector.SetLen(len(buf))
+	message := unix.Msghdr{Iov: &vector}
+	message.SetIovlen(1)
+	// unsafe: the kernel uses message and what it points to during the call
+	// only; buf is pinned by its lend.
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(t.Fd), uintptr(unsafe.Pointer(&message)), 0)
 	if errno != 0 {
 		return 0, errno
 	}
-	t.More = 0
-	if int(n) > len(buf) {
-		t.More, n = 1, uintptr(len(buf))
-	}
+	t.Cut = cut(int(message.Flags))
 	return int(n), 0
 }
 
