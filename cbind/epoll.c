@@ -6,7 +6,6 @@
 #include "cbind.h"
 
 #include <errno.h>
-#include <linux/time_types.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -52,12 +51,15 @@ static int unpack(gopoll_fact *facts, int count)
 	return count;
 }
 
+// struct __kernel_timespec, which is in no header of kernels before 5.1.
+struct timespec64 {
+	int64_t sec;
+	int64_t nsec;
+};
+
 static long pwait2(int epfd, void *events, int count, int64_t timeout_ns)
 {
-	struct __kernel_timespec timeout = {
-		.tv_sec = timeout_ns / 1000000000,
-		.tv_nsec = timeout_ns % 1000000000,
-	};
+	struct timespec64 timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
 	return syscall(SYS_epoll_pwait2, epfd, events, count,
 		       timeout_ns < 0 ? NULL : &timeout, NULL, (size_t)0);
 }

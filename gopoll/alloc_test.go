@@ -3,6 +3,7 @@ package gopoll
 import (
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,6 +174,22 @@ var allocCases = []allocCase{
 			return errors.Join(err, e)
 		}
 	}},
+	{"64 lends at a time", true, func(t *testing.T, p *Poller) func() error {
+		a, b := newPair(t)
+		s := mustAdd(t, p, a, 1, 0, Level)
+		events, one := make([]Event, 64), []byte{1}
+		bufs := make([][]byte, 64)
+		for i := range bufs {
+			bufs[i] = make([]byte, 1)
+		}
+		return func() (err error) {
+			for _, buf := range bufs {
+				_, e := socket.Write(b, one)
+				err = errors.Join(err, s.LendRead(buf), e)
+			}
+			return errors.Join(err, waitSome(p, events, 64))
+		}
+	}},
 	{"lend write beside a watched read, of an arena", true, func(t *testing.T, p *Poller) func() error {
 		a, b := newPair(t)
 		s := mustAdd(t, p, a, 1, Readable, Level)
@@ -188,6 +205,47 @@ var allocCases = []allocCase{
 			return errors.Join(err, e)
 		}
 	}},
+}
+
+// TestAllocationsOfSeveralWaiters: each keeps its memory for the next.
+func TestAllocationsOfSeveralWaiters(t *testing.T) {
+	countsAllocations(t)
+	eachBinding(t, func(t *testing.T, b Binding) {
+		p := newPoller(t, b)
+		woken := make(chan error)
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				events := make([]Event, 16)
+				for {
+					_, err := p.Wait(events, patience)
+					woken <- err
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		defer watchdog("wakes")()
+		run := func() {
+			if err := errors.Join(p.Wake(), <-woken); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 100 {
+			run()
+		}
+		if allocs := testing.AllocsPerRun(allocRuns, run); allocs != 0 {
+			t.Errorf("%v allocations a run", allocs)
+		}
+		closing := make(chan error, 1)
+		go func() { closing <- p.Close() }()
+		for range 3 {
+			mustBe(t, receive("ErrClosed", woken), ErrClosed)
+		}
+		must(t, receive("Close", closing))
+		join("waiters", &group)
+	})
 }
 
 func TestAllocations(t *testing.T) {

@@ -228,6 +228,24 @@ func runChild(t *testing.T, role string, env ...string) (output string, err erro
 	return string(out), err
 }
 
+// mustPlay runs a child that has to end well, and with childDone.
+func mustPlay(t *testing.T, role string) {
+	t.Helper()
+	output, err := runChild(t, role)
+	if err != nil || !strings.Contains(output, doneMark) {
+		t.Fatalf("%v\n%s", err, output)
+	}
+}
+
+const doneMark = "child: done"
+
+// childDone says that a child has played its part to the end.
+func childDone(t *testing.T) {
+	if !t.Failed() {
+		fmt.Println(doneMark)
+	}
+}
+
 // unsafeBytes is the memory of n bytes at a pointer that a test got back from
 // a weak one.
 func unsafeBytes(at *byte, n int) []byte { return unsafe.Slice(at, n) }

@@ -178,9 +178,9 @@ func TestPoison(t *testing.T) {
 // TestNoFalseReport drops pollers that did nothing wrong.
 func TestNoFalseReport(t *testing.T) {
 	reports := make(chan string, 16)
-	usual := abandoned
-	abandoned = func(report string) { reports <- report }
-	defer func() { abandoned = usual }()
+	usual := fatal
+	fatal = func(report string) { reports <- report }
+	defer func() { fatal = usual }()
 	eachBinding(t, func(t *testing.T, b Binding) {
 		for _, what := range []string{"closed", "never lent", "all returned"} {
 			t.Run(what, func(t *testing.T) {

@@ -401,9 +401,6 @@ func (o *oracle) move(in instruction, e *endpoint) {
 		for !reading && o.read(e, r, 4096) {
 		}
 	case opShutdown:
-		if e.kind == kindDatagram {
-			return // readable for ever, and every read would block: poll(2) is no oracle for it
-		}
 		socket.Shutdown(e.fd, socket.How(in.b%3))
 		e.shaken, e.peer.shaken = true, true
 		// What is unread may be lost.
@@ -473,7 +470,9 @@ func (o *oracle) read(e *endpoint, r *registration, size int) bool {
 		}
 		return true
 	case err == socket.ErrWouldBlock:
-		if r != nil {
+		// A datagram socket that was shut down is readable for ever, says
+		// poll(2), and has nothing: nothing arrives any more either.
+		if r != nil && !(e.kind == kindDatagram && e.shaken) {
 			r.drained |= Readable
 		}
 	case !e.shaken && err != io.EOF || err == io.EOF && !e.shaken:

@@ -146,9 +146,10 @@ func (p *Poller) Binding() Binding { return p.binding }
 // an outer epoll set must then be given the number again.
 func (p *Poller) Fd() uintptr { return p.native.fd() }
 
-// Wake makes one Wait return without an event, or the next one if none is
-// under way. Any number of calls before that Wait returns are one wake, and
-// one system call.
+// Wake makes one Wait return, without an event if there is none, or the next
+// one if none is under way. Any number of calls before that Wait returns are
+// one wake, and one system call. A queue of work for the waiter is therefore
+// to be looked at after every Wait.
 func (p *Poller) Wake() error {
 	if !p.enter() {
 		return fail("wake", NoFd, ErrClosed)

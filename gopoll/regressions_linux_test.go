@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gopoll.dev/internal/abi"
 )
 
 // Bugs that a review found, each by the test that failed before it was mended.
@@ -362,6 +364,34 @@ func TestModifyKeyOfFinished(t *testing.T) {
 			if e.Key != 9 {
 				t.Error("old key after Modify", e)
 			}
+		}
+	})
+}
+
+// counting counts the waits that reach the kernel.
+type counting struct {
+	epollBinding
+	waits int
+}
+
+func (c *counting) Wait(facts []abi.Fact, timeout time.Duration) (int, syscall.Errno) {
+	c.waits++
+	return c.epollBinding.Wait(facts, timeout)
+}
+
+// A lend that can't move at once costs the Wait no second system call.
+func TestOneWaitAfterALend(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p *Poller) {
+		a, b := localPair(t, unix.SOCK_STREAM)
+		s := mustAdd(t, p, uintptr(a), 1, 0, Level)
+		must(t, s.LendRead(make([]byte, 1)))
+		unix.Write(b, []byte("x"))
+		mustWait(t, p, make([]Event, 4)) // a full buffer: there may be more
+		c := &counting{epollBinding: p.native.bind}
+		p.native.bind = c
+		must(t, s.LendRead(make([]byte, 8)))
+		if _, err := p.Wait(make([]Event, 4), 1); err != nil || c.waits != 1 {
+			t.Errorf("%d waits, %v", c.waits, err)
 		}
 	})
 }

@@ -96,7 +96,9 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 				p.passOn()
 				return n, false, nil
 			}
-			n, limit = p.moveFirst(w, events[:size]), 0
+			if n = p.moveFirst(w, events[:size]); n > 0 || p.hot.Load() {
+				limit = 0
+			}
 		}
 		count, room := 0, size-n
 		if room > 0 {
@@ -114,6 +116,7 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 		case p.closed():
 			return 0, false, ErrClosed
 		case w.marks != nil && p.wasKicked(w):
+			p.passOn()
 			return 0, false, nil
 		case timeout == 0 && room > 0 && !p.hot.Load():
 			// All that is ready was looked at if there was room for more, or

@@ -212,11 +212,10 @@ func (c *compiler) add(l *line, conn bool) (func(*run) error, error) {
 		if !conn {
 			s, err = p.p.Add(d.fd, reg.key, reg.interest, reg.mode)
 		} else {
-			sc := d.syscallConn()
-			if sc == nil {
+			if d.owner == nil {
 				return fmt.Errorf("%s is no connection of another package", base)
 			}
-			s, err = p.p.AddConn(sc, reg.key, reg.interest, reg.mode)
+			s, err = p.p.AddConn(d.owner, reg.key, reg.interest, reg.mode)
 			if !d.open {
 				fd = gopoll.NoFd // there is none any more to be named
 			}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"gopoll.dev/gopoll/socket"
 )
@@ -79,10 +78,10 @@ func init() {
 		}
 		a, b := &end{kind: kindTCP}, &end{kind: kindTCP}
 		pairUp(a, b, r.seed())
-		if err := r.name(&desc{name: an, fd: connFd(ac.(syscall.Conn)), end: a, conn: ac}); err != nil {
+		if err := r.owned(an, ac.(owner), a); err != nil {
 			return err
 		}
-		return r.name(&desc{name: bn, fd: connFd(bc.(syscall.Conn)), end: b, conn: bc})
+		return r.owned(bn, bc.(owner), b)
 	})
 	twoNames("osfile READER WRITER", func(r *run, rd, wr string) error {
 		fr, fw, err := os.Pipe()
@@ -91,10 +90,17 @@ func init() {
 		}
 		a, b := &end{kind: kindPipe, noWrite: true}, &end{kind: kindPipe, noRead: true}
 		pairUp(a, b, r.seed())
-		if err := r.name(&desc{name: rd, fd: connFd(fr), end: a, file: fr}); err != nil {
+		if err := r.owned(rd, fr, a); err != nil {
 			return err
 		}
-		return r.name(&desc{name: wr, fd: connFd(fw), end: b, file: fw})
+		return r.owned(wr, fw, b)
+	})
+	oneName("netlistener L", func(r *run, name string) error {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		return r.owned(name, l.(owner), &end{kind: kindListener, address: "tcp4 " + l.Addr().String()})
 	})
 	register("listener L [tcp|tcp6|unix]", "", func(c *compiler, l *line) (func(*run) error, error) {
 		args, err := l.args(1, 2)
@@ -635,11 +641,15 @@ func datagramPair(network, address string) (a, b uintptr, err error) {
 	return a, b, err
 }
 
-// connFd is the descriptor of a connection of package net or os; it stays theirs.
-func connFd(c syscall.Conn) uintptr {
-	var n uintptr
-	if raw, err := c.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { n = fd })
+// owned names a descriptor that belongs to another package, and stays theirs.
+func (r *run) owned(name string, o owner, e *end) error {
+	d := &desc{name: name, end: e, owner: o}
+	raw, err := o.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { d.fd = fd })
 	}
-	return n
+	if err != nil {
+		return err
+	}
+	return r.name(d)
 }

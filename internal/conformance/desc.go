@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"syscall"
 	"time"
 
@@ -33,13 +31,18 @@ func (k kind) datagram() bool { return k == kindUDP || k == kindUnixgram }
 
 // desc is a name that a script gave to a descriptor.
 type desc struct {
-	name string
-	fd   uintptr
-	open bool
-	end  *end
-	conn net.Conn // it belongs to package net, and is read, written and closed there
-	file *os.File // the same of package os
-	kept bool     // belongs to somebody else: not closed with the script
+	name  string
+	fd    uintptr
+	open  bool
+	end   *end
+	owner owner // of package net or os: it is read, written and closed there
+	kept  bool  // belongs to somebody else: not closed with the script
+}
+
+// owner is what another package's connection, listener or file can do.
+type owner interface {
+	io.Closer
+	syscall.Conn
 }
 
 // end is one end of a connection, however many descriptors it has.
@@ -61,8 +64,8 @@ func (e *end) fd() uintptr { return e.holders[0].fd }
 func (e *end) open() bool  { return len(e.holders) > 0 }
 
 func (d *desc) try(b []byte, read bool) (int, error) {
-	if raw := d.syscallConn(); raw != nil {
-		rc, err := raw.SyscallConn()
+	if d.owner != nil {
+		rc, err := d.owner.SyscallConn()
 		if err != nil {
 			return 0, err
 		}
@@ -99,16 +102,6 @@ func (d *desc) try(b []byte, read bool) (int, error) {
 	return tryFd(d.end.kind, d.fd, b, read)
 }
 
-func (d *desc) syscallConn() syscall.Conn {
-	switch {
-	case d.conn != nil:
-		return d.conn.(syscall.Conn)
-	case d.file != nil:
-		return d.file
-	}
-	return nil
-}
-
 func tryFd(k kind, fd uintptr, b []byte, read bool) (int, error) {
 	switch {
 	case k == kindPipe || k == kindFile:
@@ -142,10 +135,8 @@ func (d *desc) close() error {
 	switch {
 	case d.kept:
 		return nil
-	case d.conn != nil:
-		return d.conn.Close()
-	case d.file != nil:
-		return d.file.Close()
+	case d.owner != nil:
+		return d.owner.Close()
 	case d.end == nil || d.end.kind == kindPipe || d.end.kind == kindFile:
 		return sysClose(d.fd)
 	}

@@ -29,7 +29,7 @@
 //
 //	pair A B [tcp|tcp6|unix|udp|udp6|unixgram]    connected to each other; tcp if nothing is said
 //	pipe R W; fifo R W                            the reading and the writing end
-//	conn A B; osfile R W                          TCP connection of package net; pipe of package os
+//	conn A B; netlistener L; osfile R W           TCP connection and listener of package net; pipe of package os
 //	listener L [tcp|tcp6|unix]; dial C L; dial C nobody; accept L A; connected C
 //	fresh S                                       a TCP socket that was never connected
 //	udp U; send FROM TO N                         bound but not connected; a datagram to another of them
