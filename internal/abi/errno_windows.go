@@ -1,14 +1,14 @@
 package abi
 
 import (
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/windows"
 )
 
 // Errno is a Windows or Winsock code as an error that is also what package
-// syscall calls it. On Windows those names are numbers of Go's own invention,
-// which no system call returns.
+// syscall calls it.
 type Errno struct{ syscall.Errno }
 
 // Is is true of the syscall names of the code, and of what the code itself is.
@@ -20,18 +20,22 @@ func (e Errno) Is(target error) bool {
 	if name == e.Errno {
 		return true
 	}
-	for _, n := range winsock[e.Errno] {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(errnoNames[e.Errno], name)
 }
 
 // Unwrap is the bare code.
 func (e Errno) Unwrap() error { return e.Errno }
 
-var winsock = map[syscall.Errno][]syscall.Errno{
+// ErrnoNames lists what package syscall calls a code. On Windows those names are
+// numbers of Go's own invention, which no system call returns.
+func ErrnoNames(e syscall.Errno) []syscall.Errno {
+	if names, ok := errnoNames[e]; ok {
+		return names
+	}
+	return []syscall.Errno{e}
+}
+
+var errnoNames = map[syscall.Errno][]syscall.Errno{
 	windows.ERROR_ACCESS_DENIED:       {syscall.EACCES, syscall.EPERM},
 	windows.ERROR_BROKEN_PIPE:         {syscall.EPIPE},
 	windows.ERROR_INVALID_HANDLE:      {syscall.EBADF},
