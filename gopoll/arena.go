@@ -114,7 +114,7 @@ func (a *Arena) lend(l *lend) error {
 	}
 	i := (l.start() - a.base) / uintptr(a.size)
 	if !a.taken[i] {
-		return misuse(ErrInvalid) // it was Put back
+		return ErrInvalid // it was Put back
 	}
 	first := &a.lends[i]
 	for other := *first; other != nil; other = other.below {

@@ -29,7 +29,7 @@ func allowed(t *testing.T, what string, err error, among ...error) {
 // TestCloseRacesEverything has goroutines that use every method while the
 // poller is closed, twice. Whatever the order, all of them end.
 func TestCloseRacesEverything(t *testing.T) {
-	rounds := repeat(60)
+	rounds := repeat(40)
 	eachBinding(t, func(t *testing.T, b Binding) {
 		leakCheck(t)
 		var fds, peers []uintptr

@@ -40,6 +40,8 @@ func (p *Poller) Events(ctx context.Context) iter.Seq2[Event, error] {
 				}
 			}
 			if err != nil {
+				p.keep(events[next:n], w.marks[next:n], woke) // before the body sees the error
+				n, next, woke = 0, 0, false
 				yield(Event{}, err)
 				return
 			}

@@ -25,9 +25,9 @@ const (
 // when the source is ready; on Windows the kernel works in buf itself.
 //
 // Errors, with nothing lent: ErrInvalid for an empty buffer, one beyond 2 GiB,
-// memory of an Arena that was freed, or a blocking descriptor; ErrExist for a
-// direction that the source is interested in, or memory that is lent already
-// (to this poller, or of an arena to any);
+// memory of an Arena that was freed or that was Put back, or a blocking
+// descriptor; ErrExist for a direction that the source is interested in, or
+// memory that is lent already (to this poller, or of an arena to any);
 // ErrLimit; errors.ErrUnsupported for a source of AddConn; ErrNotExist;
 // ErrClosed.
 func (s Source) LendRead(buf []byte) error { return s.lend("lend-read", Readable, buf) }
@@ -257,7 +257,7 @@ func (p *Poller) lendTo(index uint32, s *slot, direction Readiness, buf []byte) 
 		}
 		s.lends = newLends(index, s, kind)
 	}
-	l, err := b.take(buf, direction)
+	l, err := b.take(buf)
 	if err != nil {
 		return err
 	}
@@ -269,6 +269,7 @@ func (p *Poller) lendTo(index uint32, s *slot, direction Readiness, buf []byte) 
 		b.forget(l)
 		return err
 	}
+	l.trace.begin(b, buf, direction)
 	if a.ready {
 		b.movable.push(a)
 		p.heat()
@@ -286,7 +287,7 @@ func (p *Poller) heat() {
 }
 
 // take makes the book's entry for buf and pins it.
-func (b *lender) take(buf []byte, direction Readiness) (*lend, error) {
+func (b *lender) take(buf []byte) (*lend, error) {
 	l := b.free
 	if l == nil {
 		l = new(lend)
@@ -302,7 +303,6 @@ func (b *lender) take(buf []byte, direction Readiness) (*lend, error) {
 	b.count++
 	b.bytes += int64(len(buf))
 	b.register()
-	l.trace.begin(b, l.buf, direction)
 	return l, nil
 }
 

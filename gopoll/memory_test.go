@@ -96,7 +96,7 @@ func TestLentThroughCollections(t *testing.T) {
 		}
 		lend((&withPointers{before: new(int), behind: new(int)}).buf[:])
 
-		for range repeat(500) {
+		for range repeat(300) {
 			runtime.GC()
 		}
 
@@ -333,7 +333,7 @@ func (x *torture) take(e, other *end, ev Event) {
 // TestLendTorture: no byte wrong, no buffer lost, in whatever order reads,
 // writes, cancels, deletes and collections come.
 func TestLendTorture(t *testing.T) {
-	rounds := repeat(6000)
+	rounds := repeat(4000)
 	eachBinding(t, func(t *testing.T, b Binding) {
 		leakCheck(t)
 		newPressure(t, 2)

@@ -2,8 +2,9 @@
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 DOCKER      ?= docker
+FUZZTIME    ?= 1m
 
-.PHONY: actionlint vulncheck docker docker-test test-vendor test-curl
+.PHONY: actionlint vulncheck docker docker-test test-vendor test-curl cgocost fuzz
 
 actionlint: ## the workflows, and that every action is pinned
 	$(GO) run $(ACTIONLINT)
@@ -25,3 +26,9 @@ test-vendor: ## a program in another module that has gopoll vendored
 
 test-curl: ## examples/curl, which needs libcurl's headers
 	$(CHECK) -tags curl ./examples/curl
+
+cgocost: ## what cgo costs here: a table, and a page with charts in build/cgocost
+	.github/cgocost.sh $(BUILD)/cgocost
+
+fuzz: ## every fuzz target, each for FUZZTIME
+	.github/fuzz.sh $(FUZZTIME)

@@ -48,7 +48,9 @@ func (l *lab) measure(benches []*bench) error {
 		}
 	}
 	for i, b := range benches {
-		b.row.Figures[b.by] = newFigure(samples[i])
+		f := newFigure(samples[i])
+		f.paired = true
+		b.row.Figures[b.by] = f
 	}
 	return nil
 }

@@ -126,6 +126,18 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// What disturbs both in the same round hides no difference.
+func TestPaired(t *testing.T) {
+	a, b := newFigure([]float64{110, 510, 120, 910, 115}), newFigure([]float64{100, 500, 110, 900, 105})
+	if d := difference(a, b); d != 0 {
+		t.Errorf("apart, the difference is %v", d)
+	}
+	a.paired, b.paired = true, true
+	if d := difference(a, b); d != 10 {
+		t.Errorf("in pairs, the difference is %v", d)
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	f := newFigure([]float64{5, 1, 3, 2, 4})
 	if f.Low != 2 || f.Median != 3 || f.High != 4 || f.Samples[0] != 5 {

@@ -11,11 +11,12 @@ type figure struct {
 	Low     float64 // first quartile
 	High    float64 // third quartile
 	Samples []float64
+	paired  bool // the samples were taken in turn with those of the others
 }
 
 func newFigure(samples []float64) *figure {
 	sorted := slices.Sorted(slices.Values(samples))
-	return &figure{quantile(sorted, 0.5), quantile(sorted, 0.25), quantile(sorted, 0.75), samples}
+	return &figure{quantile(sorted, 0.5), quantile(sorted, 0.25), quantile(sorted, 0.75), samples, false}
 }
 
 // percentile is the figure of one percentile: of all samples, with the lowest
@@ -49,12 +50,24 @@ func (f *figure) spread() float64 {
 	return (f.High - f.Low) / 2 / f.Median
 }
 
-// level says whether the medians of a and b can't be told apart: their notches
-// (McGill, Tukey and Larsen, 1978: about a 95 % interval) overlap, or they
-// differ by less than 2 %, which layout in memory alone can bring about.
-func level(a, b *figure) bool {
-	difference := math.Abs(a.Median - b.Median)
-	return difference <= a.notch()+b.notch() || difference <= 0.02*max(a.Median, b.Median)
+// difference is how much a is above b, or 0 where they can't be told apart: it
+// is within its notch (McGill, Tukey and Larsen, 1978: about a 95 % interval) or
+// below 2 %, which layout in memory alone can bring about.
+func difference(a, b *figure) float64 {
+	d, notch := a.Median-b.Median, a.notch()+b.notch()
+	if a.paired && b.paired && len(a.Samples) == len(b.Samples) {
+		// Samples of one round share what else the machine was doing.
+		each := make([]float64, len(a.Samples))
+		for i := range each {
+			each[i] = a.Samples[i] - b.Samples[i]
+		}
+		f := newFigure(each)
+		d, notch = f.Median, f.notch()
+	}
+	if math.Abs(d) <= notch || math.Abs(d) <= 0.02*max(a.Median, b.Median) {
+		return 0
+	}
+	return d
 }
 
 func (f *figure) notch() float64 {

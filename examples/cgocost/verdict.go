@@ -37,17 +37,25 @@ func (s *section) judgeRow(r *row) string {
 
 // compare says where a stands to b: less is better in every unit here.
 func (s *section) compare(a, b *figure) string {
-	if level(a, b) {
+	d := difference(a, b)
+	more, less := b.Median+max(d, 0), b.Median+min(d, 0)
+	switch {
+	case d == 0:
 		return "level"
+	case less > 0 && more/less >= 2:
+		return fmt.Sprintf("%.*f times %s", digits(more/less), more/less, word(d))
 	}
-	word, more, less := "ahead", b.Median, a.Median
-	if a.Median > b.Median {
-		word, more, less = "behind", a.Median, b.Median
+	return fmt.Sprintf("%s %s (%.0f %%)", s.Unit.format(more-less), word(d), 100*(more-less)/b.Median)
+}
+
+func word(difference float64) string {
+	switch {
+	case difference > 0:
+		return "behind"
+	case difference < 0:
+		return "ahead"
 	}
-	if less > 0 && more/less >= 2 {
-		return fmt.Sprintf("%.*f times %s", digits(more/less), more/less, word)
-	}
-	return fmt.Sprintf("%s %s (%.0f %%)", s.Unit.format(more-less), word, 100*(more-less)/b.Median)
+	return "level"
 }
 
 func digits(v float64) int {
@@ -67,28 +75,21 @@ func (s *section) judgeRows() string {
 		if cgo == nil || pure == nil || r.Case == "" {
 			continue
 		}
-		word := "level"
-		switch {
-		case level(cgo, pure):
-		case cgo.Median > pure.Median:
-			word = "behind"
-		default:
-			word = "ahead"
-		}
+		d := difference(cgo, pure)
 		rows++
-		if word == last {
+		if word(d) == last {
 			continue
 		}
-		said := word
-		if word != "level" && last == "" {
-			said = s.Unit.format(max(cgo.Median, pure.Median)-min(cgo.Median, pure.Median)) + " " + word
+		said := word(d)
+		if d != 0 && last == "" {
+			said = s.Unit.format(max(d, -d)) + " " + said
 		}
 		from := "from"
-		if i+1 == len(s.Rows) || last == "" || s.turns(i, word) {
+		if i+1 == len(s.Rows) || last == "" || s.turns(i, word(d)) {
 			from = "at"
 		}
 		clauses = append(clauses, said+" "+from+" "+r.Case)
-		last = word
+		last = word(d)
 	}
 	switch {
 	case rows < 2:
@@ -100,14 +101,8 @@ func (s *section) judgeRows() string {
 }
 
 // turns says whether the row after i has another word than row i.
-func (s *section) turns(i int, word string) bool {
+func (s *section) turns(i int, than string) bool {
 	next := s.Rows[i+1]
 	cgo, pure := next.Figures["cgo"], next.Figures["pure"]
-	if cgo == nil || pure == nil {
-		return true
-	}
-	if level(cgo, pure) {
-		return word != "level"
-	}
-	return (cgo.Median > pure.Median) != (word == "behind") || word == "level"
+	return cgo == nil || pure == nil || word(difference(cgo, pure)) != than
 }

@@ -142,9 +142,14 @@ func sysPipe() (r, w uintptr, err error)         { return 0, 0, errUnsupportedHe
 func sysUnixPair(bool) (a, b uintptr, err error) { return 0, 0, errUnsupportedHere }
 func sysFifo(string) (r, w uintptr, err error)   { return 0, 0, errUnsupportedHere }
 func interruptThread(int) error                  { return errUnsupportedHere }
-func openDescriptors() map[string]string         { return nil }
-func threadID() int                              { return 0 }
-func threadAsleep(int) string                    { return "unknown" }
+
+// What is open and what threads do can't be listed here: the leak check counts goroutines, and blocked goes by
+// the state of the goroutine.
+func openDescriptors() map[string]string { return nil }
+func threadID() int                      { return 0 }
+func threadAsleep(int) string            { return "unknown" }
+
+// reserve is address space of the size, none of it memory, for lengths that must be refused unseen.
 func reserve(size int) ([]byte, func() error, error) {
 	addr, err := windows.VirtualAlloc(0, uintptr(size), windows.MEM_RESERVE, windows.PAGE_NOACCESS)
 	if err != nil {
