@@ -7,7 +7,7 @@ package cbind
 // may stay on the stack. nocallback: no shim calls back into Go.
 
 /*
-#cgo CFLAGS: -O2 -std=c11 -D_WIN32_WINNT=0x0A00
+#cgo CFLAGS: -O2 -std=c11
 #cgo LDFLAGS: -lws2_32 -lntdll
 #cgo noescape gopoll_iocp_create
 #cgo nocallback gopoll_iocp_create

@@ -217,7 +217,7 @@ func TestRegistrationStress(t *testing.T) {
 			working.Go(func() {
 				rng := rand.New(rand.NewPCG(uint64(w), 9))
 				mine := sources[w*each : (w+1)*each]
-				for range repeat(400) {
+				for range 150 {
 					if err := mine[rng.IntN(each)].step(p, rng, &clock); err != nil {
 						t.Error(err)
 						return
