@@ -23,11 +23,11 @@ type transfers struct {
 // lendable has the handle's own overlapped calls complete on the port, and
 // says how its bytes move.
 func (b *backend) lendable(_ *Poller, _ uint32, s *slot) (lendKind, error) {
-	if s.native == 0 {
-		return 0, ErrNotExist
-	}
 	info := b.bind.Inspect(s.fd)
-	if info.Err != 0 {
+	switch {
+	case s.native == 0, isGone(info.Err), s.native != lendOnly && uintptr(info.Base) != b.slabs.at(s.native).base:
+		return 0, errGone
+	case info.Err != 0:
 		return 0, errnoErr(syscall.Errno(info.Err))
 	}
 	switch err := b.bind.Associate(s.fd); {
