@@ -260,8 +260,8 @@ func TestAllocations(t *testing.T) {
 				op := c.ready(t, p)
 				var failure error
 				run := func() {
-					if err := op(); err != nil && failure == nil {
-						failure = err
+					if failure == nil {
+						failure = op()
 					}
 				}
 				run() // memory that is kept from then on

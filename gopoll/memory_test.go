@@ -269,6 +269,9 @@ func (x *torture) lend(e *end) {
 	}
 	for range x.rng.IntN(3) {
 		buf := x.buffer()
+		if x.rng.IntN(60) == 0 { // more than a socket takes at a time
+			buf = make([]byte, 230_000+x.rng.IntN(50_000))
+		}
 		for i := range buf {
 			buf[i] = streamByte(e.stream, e.sent+i)
 		}

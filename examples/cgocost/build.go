@@ -30,7 +30,7 @@ func main() {
 // tool and the source of gopoll.
 func builds(l *lab) (*section, error) {
 	s := &section{Title: "The build", Unit: seconds, Columns: []string{"cgo", "pure"},
-		Note: "A program that opens a poller and closes it, built with an empty cache."}
+		Note: "A program that opens a poller and closes it, built once with an empty cache."}
 	switch out, err := exec.Command("go", "list", "gopoll.dev/gopoll").CombinedOutput(); {
 	case errors.Is(err, exec.ErrNotFound):
 		s.Missing = "there is no go tool on the PATH"

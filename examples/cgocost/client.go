@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -48,8 +49,9 @@ func runClient(addresses string, in io.Reader, out io.Writer) error {
 		start := time.Now()
 		for r := 0; r < t.Rounds && (r < 2 || time.Since(start) < t.Limit); r++ {
 			round := make([][]float64, len(conns))
-			for i := range conns {
-				i = (i + r) % len(conns) // each is the first in turn
+			// In any order: what one leaves behind, a free processor or none,
+			// must not always fall to the same next.
+			for _, i := range rand.Perm(len(conns)) {
 				for range t.Block {
 					time.Sleep(t.Pause)
 					took, err := ping(conns[i])

@@ -17,6 +17,9 @@ func (s *section) judge() {
 
 func (s *section) judgeRow(r *row) string {
 	cgo, pure := r.Figures["cgo"], r.Figures["pure"]
+	if s.Unit == seconds {
+		return "" // one build each: whatever else runs decides
+	}
 	var words []string
 	if cgo != nil && pure != nil {
 		words = append(words, "cgo is "+s.compare(cgo, pure))
