@@ -76,7 +76,7 @@ const (
 // owner is the change that a request was made for, and what to put back if
 // it fails.
 type owner struct {
-	change int // its index, or -1
+	change int // its index
 	armed  Readiness
 }
 
@@ -113,7 +113,7 @@ func (b *backend) open(binding Binding) (err error) {
 
 func (b *backend) fd() uintptr { return b.bind.Fd() }
 
-// set never changes: the port is one for life.
+// wake posts a packet: each wakes one waiter.
 func (b *backend) wake() error { return errnoErr(b.bind.Post(keyWake)) }
 
 // wait takes facts from the stash or the port. It is called without Poller.mu.
@@ -125,6 +125,9 @@ func (b *backend) wait(p *Poller, facts []abi.Fact, timeout time.Duration) (n in
 	b.flush(p)
 	n = copy(facts, b.stash)
 	b.stash = append(b.stash[:0], b.stash[n:]...)
+	if len(b.stash) > 0 && b.waiting > 0 {
+		b.bind.Post(keyStash) // more than this wait has room for
+	}
 	b.waiting++ // until collect, which is called if there is anything to collect
 	p.mu.Unlock()
 
