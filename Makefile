@@ -2,7 +2,8 @@
 GO     ?= go
 BUILD  := $(CURDIR)/build
 CHECK  := $(GO) test -timeout 300s
-CFLAGS_STRICT := -O2 -g -Wall -Wextra -Werror -fstack-protector-strong
+CFLAGS_TEST := -O2 -g -fstack-protector-strong
+CFLAGS_LINT := -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wconversion -Werror
 
 .DEFAULT_GOAL := help
 .PHONY: help test test-pure test-race test-386 lint bench
@@ -10,8 +11,8 @@ CFLAGS_STRICT := -O2 -g -Wall -Wextra -Werror -fstack-protector-strong
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18
 
-test: ## the README's test command, with C compiled strictly
-	CGO_CFLAGS="$(CFLAGS_STRICT)" $(CHECK) ./...
+test: ## the README's test command, with guards on C's stacks
+	CGO_CFLAGS="$(CFLAGS_TEST)" $(CHECK) ./...
 
 test-pure: ## the same without a C compiler, and with the tag purego
 	CGO_ENABLED=0 $(CHECK) ./...
@@ -25,12 +26,12 @@ test-386: ## 32 bits, without C
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-lint: ## gofmt, vet, staticcheck, C warnings as errors
+lint: actionlint ## gofmt, vet, staticcheck, C warnings as errors, workflows
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) vet -tags gopoll_invariants ./...
-	CGO_CFLAGS="$(CFLAGS_STRICT)" $(GO) build ./cbind
+	for c in epoll transfer; do $(CC) $(CFLAGS_LINT) -c -o /dev/null cbind/$$c.c || exit 1; done
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 

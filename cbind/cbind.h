@@ -31,6 +31,33 @@ _Static_assert(sizeof(gopoll_epoll_change) == 24, "abi.EpollChange");
 _Static_assert(offsetof(gopoll_epoll_change, fd) == 8, "abi.EpollChange.Fd");
 _Static_assert(offsetof(gopoll_epoll_change, err) == 20, "abi.EpollChange.Err");
 
+// One change of a kevent(2) call, as abi.KqueueChange.
+typedef struct {
+	uint64_t data;
+	int32_t fd;
+	int32_t err;
+	uint16_t filter;
+	uint16_t flags;
+	uint32_t fflags;
+	uint32_t refuse;
+	uint32_t type;
+} gopoll_kqueue_change;
+
+_Static_assert(sizeof(gopoll_kqueue_change) == 32, "abi.KqueueChange");
+_Static_assert(offsetof(gopoll_kqueue_change, filter) == 16, "abi.KqueueChange.Filter");
+_Static_assert(offsetof(gopoll_kqueue_change, fflags) == 20, "abi.KqueueChange.Fflags");
+_Static_assert(offsetof(gopoll_kqueue_change, type) == 28, "abi.KqueueChange.Type");
+
+enum {
+	GOPOLL_KQUEUE_READ = 0,
+	GOPOLL_KQUEUE_WRITE = 1,
+	GOPOLL_KQUEUE_EXCEPT = 2,
+	GOPOLL_KQUEUE_USER = 3,
+};
+
+// As abi.KqueueBatch.
+#define GOPOLL_KQUEUE_BATCH 256
+
 // One read or write of a lent buffer, as abi.Transfer. addr is an integer:
 // the buffer is pinned by its lend, and this struct owns nothing.
 typedef struct {
@@ -68,6 +95,17 @@ int gopoll_epoll_wait(int epfd, gopoll_fact *facts, int count, int64_t timeout_n
 int gopoll_epoll_wait_ms(int epfd, gopoll_fact *facts, int count, int timeout_ms);
 int gopoll_eventfd_create(void);
 int gopoll_eventfd_signal(int fd);
+
+// kqueue.c
+int gopoll_kqueue_create(void);
+int gopoll_kqueue_close(int kq);
+void gopoll_kqueue_change_all(int kq, gopoll_kqueue_change *changes, int count);
+int gopoll_kqueue_trigger(int kq);
+int gopoll_kqueue_wait(int kq, gopoll_fact *facts, int count, int64_t timeout_ns);
+int gopoll_kqueue_except(void);
+int gopoll_pipe_create(int fds[2]);
+int gopoll_pipe_signal(int fd);
+int gopoll_pipe_drain(int fd);
 
 // transfer.c
 void gopoll_transfer_all(gopoll_transfer *transfers, int count);

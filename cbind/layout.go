@@ -26,6 +26,8 @@ func layout() []field {
 		cf C.gopoll_fact
 		e  abi.EpollChange
 		ce C.gopoll_epoll_change
+		k  abi.KqueueChange
+		ck C.gopoll_kqueue_change
 		t  abi.Transfer
 		ct C.gopoll_transfer
 	)
@@ -40,6 +42,15 @@ func layout() []field {
 		{"EpollChange.Events", unsafe.Offsetof(e.Events), unsafe.Sizeof(e.Events), unsafe.Offsetof(ce.events), unsafe.Sizeof(ce.events)},
 		{"EpollChange.Err", unsafe.Offsetof(e.Err), unsafe.Sizeof(e.Err), unsafe.Offsetof(ce.err), unsafe.Sizeof(ce.err)},
 
+		{"KqueueChange.Data", unsafe.Offsetof(k.Data), unsafe.Sizeof(k.Data), unsafe.Offsetof(ck.data), unsafe.Sizeof(ck.data)},
+		{"KqueueChange.Fd", unsafe.Offsetof(k.Fd), unsafe.Sizeof(k.Fd), unsafe.Offsetof(ck.fd), unsafe.Sizeof(ck.fd)},
+		{"KqueueChange.Err", unsafe.Offsetof(k.Err), unsafe.Sizeof(k.Err), unsafe.Offsetof(ck.err), unsafe.Sizeof(ck.err)},
+		{"KqueueChange.Filter", unsafe.Offsetof(k.Filter), unsafe.Sizeof(k.Filter), unsafe.Offsetof(ck.filter), unsafe.Sizeof(ck.filter)},
+		{"KqueueChange.Flags", unsafe.Offsetof(k.Flags), unsafe.Sizeof(k.Flags), unsafe.Offsetof(ck.flags), unsafe.Sizeof(ck.flags)},
+		{"KqueueChange.Fflags", unsafe.Offsetof(k.Fflags), unsafe.Sizeof(k.Fflags), unsafe.Offsetof(ck.fflags), unsafe.Sizeof(ck.fflags)},
+		{"KqueueChange.Refuse", unsafe.Offsetof(k.Refuse), unsafe.Sizeof(k.Refuse), unsafe.Offsetof(ck.refuse), unsafe.Sizeof(ck.refuse)},
+		{"KqueueChange.Type", unsafe.Offsetof(k.Type), unsafe.Sizeof(k.Type), unsafe.Offsetof(ck._type), unsafe.Sizeof(ck._type)},
+
 		{"Transfer.Addr", unsafe.Offsetof(t.Addr), unsafe.Sizeof(t.Addr), unsafe.Offsetof(ct.addr), unsafe.Sizeof(ct.addr)},
 		{"Transfer.Len", unsafe.Offsetof(t.Len), unsafe.Sizeof(t.Len), unsafe.Offsetof(ct.len), unsafe.Sizeof(ct.len)},
 		{"Transfer.Fd", unsafe.Offsetof(t.Fd), unsafe.Sizeof(t.Fd), unsafe.Offsetof(ct.fd), unsafe.Sizeof(ct.fd)},
@@ -51,11 +62,14 @@ func layout() []field {
 	return append(all,
 		field{"Fact", 0, unsafe.Sizeof(f), 0, unsafe.Sizeof(cf)},
 		field{"EpollChange", 0, unsafe.Sizeof(e), 0, unsafe.Sizeof(ce)},
+		field{"KqueueChange", 0, unsafe.Sizeof(k), 0, unsafe.Sizeof(ck)},
 		field{"Transfer", 0, unsafe.Sizeof(t), 0, unsafe.Sizeof(ct)})
 }
 
-// constants are what a transfer can call and tell, by Go's numbers and by C's.
+// constants are numbers of package abi, by Go's word and by C's.
 func constants() (ours, theirs []int) {
-	return []int{abi.TransferRead, abi.TransferWrite, abi.TransferReceive, abi.TransferSend, abi.CutData, abi.CutControl},
-		[]int{C.GOPOLL_TRANSFER_READ, C.GOPOLL_TRANSFER_WRITE, C.GOPOLL_TRANSFER_RECEIVE, C.GOPOLL_TRANSFER_SEND, C.GOPOLL_CUT_DATA, C.GOPOLL_CUT_CONTROL}
+	return []int{abi.KqueueRead, abi.KqueueWrite, abi.KqueueExcept, abi.KqueueUser, abi.KqueueBatch,
+			abi.TransferRead, abi.TransferWrite, abi.TransferReceive, abi.TransferSend, abi.CutData, abi.CutControl},
+		[]int{C.GOPOLL_KQUEUE_READ, C.GOPOLL_KQUEUE_WRITE, C.GOPOLL_KQUEUE_EXCEPT, C.GOPOLL_KQUEUE_USER, C.GOPOLL_KQUEUE_BATCH,
+			C.GOPOLL_TRANSFER_READ, C.GOPOLL_TRANSFER_WRITE, C.GOPOLL_TRANSFER_RECEIVE, C.GOPOLL_TRANSFER_SEND, C.GOPOLL_CUT_DATA, C.GOPOLL_CUT_CONTROL}
 }

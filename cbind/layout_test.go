@@ -21,7 +21,7 @@ func TestLayout(t *testing.T) {
 		compared++
 	}
 	want := 0
-	for _, s := range []reflect.Type{reflect.TypeFor[abi.Fact](), reflect.TypeFor[abi.EpollChange](), reflect.TypeFor[abi.Transfer]()} {
+	for _, s := range []reflect.Type{reflect.TypeFor[abi.Fact](), reflect.TypeFor[abi.EpollChange](), reflect.TypeFor[abi.KqueueChange](), reflect.TypeFor[abi.Transfer]()} {
 		want++ // the whole
 		for i := range s.NumField() {
 			if s.Field(i).Name != "_" {

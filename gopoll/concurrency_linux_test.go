@@ -35,7 +35,7 @@ func orphan(t *testing.T, p *Poller) (end func()) {
 // cancels and lent buffers come, and Close ends them.
 func TestSetIsRenewedUnderWaiters(t *testing.T) {
 	eachBinding(t, func(t *testing.T, b Binding) {
-		for range repeat(40) {
+		for range repeat(20) {
 			leakCheck(t)
 			p, err := New(WithBinding(b))
 			must(t, err)
@@ -92,23 +92,33 @@ func TestSetIsRenewedUnderWaiters(t *testing.T) {
 					handle(e)
 				}
 			})
+			var ends []func()
 			for range 3 {
 				// The waiters are on the old set, or on their way to it.
 				before := p.native.moved.Load()
-				end := orphan(t, p)
+				ends = append(ends, orphan(t, p))
 				until("the set to be made anew", func() bool { return p.native.moved.Load() != before })
-				end()
-				mustWrite(t, peer1, []byte{1})
-				receive("an event of a Level source", level)
-				mustWrite(t, peer2, []byte{1})
-				receive("an event of a OneShot source", oneShot)
-				mustRead(t, a2, make([]byte, 8))
-				must(t, s2.Modify(oneShotKey, Readable, OneShot))
-				mustWrite(t, peer3, []byte("bytes"))
-				if e := receive("a lent buffer", lent); string(buf[:e.N]) != "bytes" {
-					t.Errorf("%v brought %q", e, buf)
+				for range 10 {
+					mustWrite(t, peer1, []byte{1})
+					receive("an event of a Level source", level)
+					mustWrite(t, peer2, []byte{1})
+					receive("an event of a OneShot source", oneShot)
+					mustRead(t, a2, make([]byte, 8))
+					must(t, s2.Modify(oneShotKey, Readable, OneShot))
+					mustWrite(t, peer3, []byte("bytes"))
+					if e := receive("a lent buffer", lent); string(buf[:e.N]) != "bytes" {
+						t.Errorf("%v brought %q", e, buf)
+					}
+					must(t, s3.LendRead(buf), p.Wake())
 				}
-				must(t, s3.LendRead(buf), p.Wake())
+				// Nobody is on the old set any more, which has an orphan that
+				// stays ready.
+				if n := p.native.moved.Load() - before; n != 1 {
+					t.Errorf("the set was made anew %d times for one orphan", n)
+				}
+			}
+			for _, end := range ends {
+				end()
 			}
 			cancel()
 			join("a canceled iterator", &iterator)
@@ -120,6 +130,56 @@ func TestSetIsRenewedUnderWaiters(t *testing.T) {
 			for _, fd := range []uintptr{a1, peer1, a2, peer2, a3, peer3} {
 				must(t, socket.Close(fd))
 			}
+		}
+	})
+}
+
+// TestEveryWaiterLeavesTheOldSet: an orphan that falls silent wakes nobody, and
+// yet all who waited beside it come to the new set. Each of them has to take
+// one of the events that are only there, and holds on to it until all have.
+func TestEveryWaiterLeavesTheOldSet(t *testing.T) {
+	eachBinding(t, func(t *testing.T, b Binding) {
+		const waiters = 4
+		for range repeat(20) {
+			p, err := New(WithBinding(b))
+			must(t, err)
+			a, peer, err := socket.Pair()
+			must(t, err)
+			s := mustAdd(t, p, a, 1<<40, Readable, Edge)
+			dup, err := unix.FcntlInt(a, unix.F_DUPFD_CLOEXEC, 0)
+			must(t, err)
+			must(t, socket.Close(a), s.Delete())
+
+			var group, all sync.WaitGroup
+			all.Add(waiters)
+			for range waiters {
+				group.Go(func() {
+					var events [1]Event
+					n, err := p.Wait(events[:], -1)
+					if n != 1 || err != nil || events[0].Key >= waiters {
+						t.Errorf("got %v, %v", events[:n], err)
+					}
+					all.Done()
+					join("the other waiters", &all)
+				})
+			}
+			until("the waiters to be on their way", func() bool { return p.waiters.Load() == waiters })
+			before := p.native.moved.Load()
+			until("the set to be made anew", func() bool {
+				// Each arrival is told to one of them.
+				if _, err := socket.Write(peer, []byte{1}); err != nil {
+					for err = nil; err == nil; {
+						_, err = socket.Read(uintptr(dup), make([]byte, 4096))
+					}
+				}
+				return p.native.moved.Load() != before
+			})
+			for key := range uint64(waiters) {
+				c, _ := newPair(t)
+				mustAdd(t, p, c, key, Writable, OneShot)
+			}
+			join("all waiters", &group)
+			must(t, p.Close(), unix.Close(dup), socket.Close(peer))
 		}
 	})
 }

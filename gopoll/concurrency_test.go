@@ -509,7 +509,13 @@ func TestChangesDuringWait(t *testing.T) {
 					if err := s.Modify(second, Readable|Writable, OneShot); err != nil {
 						t.Error(err)
 					}
-					if e := receive("an event of Modify", seen[i]); e != (Event{Key: second, Ready: Readable | Writable}) {
+					e := receive("an event of Modify", seen[i])
+					if backendName == "kqueue" && e.Ready != 0 {
+						// Its directions are armed one after the other, and a
+						// waiter may get in between.
+						e.Ready |= Readable | Writable
+					}
+					if e != (Event{Key: second, Ready: Readable | Writable}) {
 						t.Errorf("got %v of key %d", e, second)
 					}
 					if err := s.Delete(); err != nil {

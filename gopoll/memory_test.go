@@ -270,7 +270,7 @@ func (x *torture) lend(e *end) {
 	for range x.rng.IntN(3) {
 		buf := x.buffer()
 		if x.rng.IntN(60) == 0 { // more than a socket takes at a time
-			buf = make([]byte, 230_000+x.rng.IntN(50_000))
+			buf = make([]byte, 300_000)
 		}
 		for i := range buf {
 			buf[i] = streamByte(e.stream, e.sent+i)
@@ -400,6 +400,54 @@ func TestLendTorture(t *testing.T) {
 		nothingLent(t, x.p)
 		silent(t, x.p)
 		must(t, x.arena.Free())
+	})
+}
+
+// TestLargeLentWrites: what no socket takes at a time goes out in parts, in
+// order and each byte once, and returns when all of it has.
+func TestLargeLentWrites(t *testing.T) {
+	eachBinding(t, func(t *testing.T, b Binding) {
+		leakCheck(t)
+		newPressure(t, 1)
+		p := newPoller(t, b)
+		const writer, reader = 1, 2
+		a, peer := newPair(t)
+		w, r := mustAdd(t, p, a, writer, 0, Level), mustAdd(t, p, peer, reader, 0, Level)
+		sizes := []int{700_000, 1, 300_000, 1_500_000}
+		total := 0
+		for _, size := range sizes {
+			buf := make([]byte, size)
+			for i := range buf {
+				buf[i] = streamByte(5, total+i)
+			}
+			must(t, w.LendWrite(buf))
+			total += size
+		}
+		in := make([]byte, 50_000)
+		must(t, r.LendRead(in))
+		for received, returned := 0, 0; received < total || returned < len(sizes); {
+			for _, e := range mustWait(t, p, make([]Event, 2)) {
+				n, err := e.Result()
+				must(t, err)
+				if e.Key == writer {
+					if n != sizes[returned] {
+						t.Fatalf("write %d of %d returned as %d", returned, sizes[returned], n)
+					}
+					returned++
+					continue
+				}
+				for i, c := range in[:n] {
+					if want := streamByte(5, received+i); c != want {
+						t.Fatalf("byte %d is %#x, not %#x", received+i, c, want)
+					}
+				}
+				if received += n; received < total {
+					must(t, r.LendRead(in))
+				}
+			}
+		}
+		nothingLent(t, p)
+		silent(t, p)
 	})
 }
 

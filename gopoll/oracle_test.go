@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -589,11 +590,30 @@ func (o *oracle) change(in instruction) {
 	o.changes(in, Op(in.c%3), Op(in.c/3%3), Op(in.c/9%3))
 }
 
+// interestHere is what the system can tell of.
+var interestHere = sync.OnceValue(func() Readiness {
+	p, err := New()
+	if err != nil {
+		panic(err)
+	}
+	defer p.Close()
+	a, b, err := socket.Pair()
+	if err != nil {
+		panic(err)
+	}
+	defer socket.Close(a)
+	defer socket.Close(b)
+	if _, err := p.Add(a, 0, Priority, Level); errors.Is(err, errors.ErrUnsupported) {
+		return Readable | Writable
+	}
+	return interestBits
+})
+
 func (o *oracle) changes(in instruction, ops ...Op) {
 	var changes []Change
 	var about []*registration
 	for i, op := range ops {
-		interest, mode := Readiness(in.b%8), Mode(in.b/8%3)
+		interest, mode := Readiness(in.b%8)&interestHere(), Mode(in.b/8%3)
 		c := Change{Op: op, Interest: interest, Mode: mode}
 		if op == OpAdd {
 			e := o.end(in.a + byte(i))

@@ -136,8 +136,9 @@ func (p *Poller) Backend() string { return backendName }
 func (p *Poller) Binding() Binding { return p.binding }
 
 // Fd is the queue's own descriptor (on Windows the port's handle), valid until
-// Close. An epoll or kqueue descriptor is readable while a Wait would return:
-// it can be nested in another poller or in Go's own. Only Wait may take events
+// Close. An epoll or kqueue descriptor is readable while a Wait would return,
+// and a kqueue until a Wait has found that what was ready is so no more: it
+// can be nested in another poller or in Go's own. Only Wait may take events
 // from it. Lent buffers that can move at once, or are back, do not show there:
 // call Wait with a timeout of zero until it returns none before relying on it.
 //

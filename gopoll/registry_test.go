@@ -90,6 +90,33 @@ func TestRegistryReusesSlots(t *testing.T) {
 	}
 }
 
+// TestRefusedChangesKeepNothing: an Add that fails, for whatever reason, leaves
+// no slot behind.
+func TestRefusedChangesKeepNothing(t *testing.T) {
+	eachBinding(t, func(t *testing.T, b Binding) {
+		p := newPoller(t, b)
+		a, _ := newPair(t)
+		s := mustAdd(t, p, a, 1, Readable, Level)
+		for range 1000 {
+			_, err := p.Add(a, 2, Readable, Level)
+			mustBe(t, err, ErrExist)
+			if _, err = p.Add(NoFd, 2, Readable, Level); err == nil {
+				t.Fatal("no error for what is no descriptor")
+			}
+			_, err = p.Add(a, 2, Returned, Level)
+			mustBe(t, err, ErrInvalid)
+			_, err = p.Add(a, 2, Readable, OneShot+1)
+			mustBe(t, err, ErrInvalid)
+			mustBe(t, s.Modify(2, Readable, OneShot+1), ErrInvalid)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.registry.live != 1 || p.registry.used > 4 {
+			t.Errorf("%d sources live, %d slots used, for one", p.registry.live, p.registry.used-1)
+		}
+	})
+}
+
 // TestRegistryNewOwner: the end of an old registration leaves the descriptor's
 // new one alone.
 func TestRegistryNewOwner(t *testing.T) {

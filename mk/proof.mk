@@ -5,7 +5,7 @@
 DURATION ?= 60s
 
 test-asan: ## under the address sanitizer, C included
-	CGO_CFLAGS="$(CFLAGS_STRICT)" $(CHECK) -asan ./...
+	CGO_CFLAGS="$(CFLAGS_TEST)" $(CHECK) -asan ./...
 
 test-cgocheck: ## with every pointer that is handed to C checked
 	GOEXPERIMENT=cgocheck2 $(CHECK) ./gopoll/... ./cbind/...
@@ -14,7 +14,7 @@ test-invariants: ## with lent bytes poisoned and misuse found out, also under th
 	$(CHECK) -tags gopoll_invariants ./gopoll/...
 	$(CHECK) -tags gopoll_invariants -race ./gopoll/...
 
-MEMORY := Lend|Lent|Arena|Ranges
+MEMORY := Lend|Lent|Large|Pins|Arena|Ranges
 
 test-memory: ## lent buffers through thousands of collections, in every build that looks for wrong bytes
 	GOPOLL_TEST_SCALE=10 $(GO) test -timeout 900s -run '$(MEMORY)' ./gopoll

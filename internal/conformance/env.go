@@ -11,6 +11,7 @@ type Env struct {
 	Backend    string // "epoll", "kqueue" or "iocp"
 	Binding    string // "cgo" or "pure"
 	Double     bool   // the kqueue backend runs on the test double
+	Plays      string // the system whose variant the test double plays, or ""
 	Wine       bool   // the Windows build runs under Wine
 	Bits32     bool   // int has 32 bits
 	Invariants bool   // built with the tag gopoll_invariants
@@ -36,7 +37,7 @@ var conditions = func() map[string]func(Env) bool {
 		},
 	}
 	for _, os := range append([]string{"linux", "windows"}, bsds...) {
-		m[os] = func(e Env) bool { return e.OS == os }
+		m[os] = func(e Env) bool { return e.OS == os || e.Plays == os }
 	}
 	for _, b := range []string{"epoll", "kqueue", "iocp"} {
 		m[b] = func(e Env) bool { return e.Backend == b }

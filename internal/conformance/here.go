@@ -19,6 +19,7 @@ func Here(binding gopoll.Binding) (Env, error) {
 		Backend:    p.Backend(),
 		Binding:    binding.String(),
 		Double:     kqueueDouble,
+		Plays:      kqueueDoublePlays,
 		Wine:       onWine(),
 		Bits32:     strconv.IntSize == 32,
 		Invariants: invariants,

@@ -32,7 +32,7 @@ func columns() []column {
 	}
 	for _, binding := range []string{"cgo", "pure"} {
 		c := column{
-			head: "kqueue " + binding, proof: proofNone,
+			head: "kqueue " + binding, proof: proofDouble,
 			run: Env{OS: "linux", Backend: "kqueue", Binding: binding, Double: true},
 		}
 		for _, os := range bsds {

@@ -1,0 +1,5 @@
+//go:build kqueue_double_netbsd
+
+package conformance
+
+const kqueueDoublePlays = "netbsd"

@@ -1,0 +1,14 @@
+//go:build freebsd && !arm
+
+package purebind
+
+// kevent is that of FreeBSD 12 and later.
+type kevent struct {
+	Ident  uintptr
+	Filter kfilter
+	Flags  uint16
+	Fflags uint32
+	Data   int64
+	Udata  uintptr
+	Ext    [4]uint64
+}
