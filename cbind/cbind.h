@@ -110,4 +110,57 @@ int gopoll_pipe_drain(int fd);
 // transfer.c
 void gopoll_transfer_all(gopoll_transfer *transfers, int count);
 
+#ifdef _WIN32
+// iocp.c: results are Windows codes, 0 for success. Handles are integers:
+// small values typed as pointers would stop Go's stack scan.
+
+// One operation to start or cancel, as abi.Request.
+typedef struct {
+	uint64_t handle;
+	uint64_t block;
+	uint64_t addr;
+	uint32_t len;
+	uint32_t op;
+	uint32_t err;
+	uint32_t unused;
+} gopoll_request;
+
+_Static_assert(sizeof(gopoll_request) == 40, "abi.Request");
+_Static_assert(offsetof(gopoll_request, addr) == 16, "abi.Request.Addr");
+_Static_assert(offsetof(gopoll_request, len) == 24, "abi.Request.Len");
+_Static_assert(offsetof(gopoll_request, op) == 28, "abi.Request.Op");
+_Static_assert(offsetof(gopoll_request, err) == 32, "abi.Request.Err");
+
+enum {
+	GOPOLL_REQUEST_POLL = 0,
+	GOPOLL_REQUEST_CANCEL = 1,
+	GOPOLL_REQUEST_RECEIVE = 2,
+	GOPOLL_REQUEST_SEND = 3,
+	GOPOLL_REQUEST_READ = 4,
+	GOPOLL_REQUEST_WRITE = 5,
+	GOPOLL_REQUEST_PROBE = 6,
+};
+
+// What the system tells about a handle, as abi.Handle.
+typedef struct {
+	uint64_t base;
+	uint32_t type;
+	uint32_t file;
+	uint32_t mode;
+	uint32_t err;
+} gopoll_handle;
+
+_Static_assert(sizeof(gopoll_handle) == 24, "abi.Handle");
+_Static_assert(offsetof(gopoll_handle, err) == 20, "abi.Handle.Err");
+
+uint32_t gopoll_iocp_create(uintptr_t *port);
+uint32_t gopoll_iocp_helper(uintptr_t port, uintptr_t *helper);
+uint32_t gopoll_iocp_associate(uintptr_t port, uintptr_t handle);
+void gopoll_iocp_inspect(uintptr_t handle, gopoll_handle *answer);
+uint32_t gopoll_iocp_quiet(uintptr_t socket);
+void gopoll_iocp_submit(gopoll_request *requests, int count);
+uint32_t gopoll_iocp_dequeue(uintptr_t port, gopoll_fact *facts, uint32_t *count, uint32_t timeout_ms);
+uint32_t gopoll_iocp_post(uintptr_t port, uintptr_t key);
+#endif
+
 #endif

@@ -78,11 +78,3 @@ type unsupported struct{ syscall.Errno }
 func (u unsupported) Error() string        { return "not supported on this descriptor: " + u.Errno.Error() }
 func (u unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 func (u unsupported) Unwrap() error        { return u.Errno }
-
-// errnoErr is nil for 0, which as an error would not be.
-func errnoErr(errno syscall.Errno) error {
-	if errno == 0 {
-		return nil
-	}
-	return errno
-}

@@ -110,5 +110,5 @@ func (e Event) Result() (int, error) {
 	if canceled(e.N) {
 		return 0, ErrCanceled
 	}
-	return 0, syscall.Errno(e.N)
+	return 0, errnoErr(syscall.Errno(e.N))
 }

@@ -3,7 +3,6 @@ package gopoll
 import (
 	"iter"
 	"math"
-	"slices"
 )
 
 // slot is what a poller knows of one source. Slots stay at their address for
@@ -15,7 +14,7 @@ type slot struct {
 	born     uint32    // the stamp of its Add: a Source holds it, to be told from later tenants
 	stamp    uint32    // raised by Add and Modify: the kernel holds it, to tell stale events
 	interest Readiness // interestBits only
-	native   uint32    // the backend's own
+	native   uint32    // the backend's own; of a free slot the next free one
 	mode     Mode
 	live     bool // between Add and Delete
 	fired    bool // OneShot has reported and waits for Modify
@@ -55,9 +54,9 @@ func (s *slot) data(index uint32) uint64 { return nativeData(index, s.stamp) }
 // descriptor. Poller.mu guards it. Slot 0 is the poller's own.
 type registry struct {
 	chunks []*[chunkSize]slot
-	free   []uint32
+	free   uint32 // a list, linked by slot.native; 0 ends it
 	live   int
-	used   uint32 // slots ever used: none beyond is in free
+	used   uint32 // slots ever used
 	stamps uint32 // the newest stamp given
 	byFd   map[uintptr]*fdPage
 }
@@ -115,9 +114,9 @@ func (r *registry) all() iter.Seq2[uint32, *slot] {
 
 // take reserves a slot, not live yet; 0 means that none is left.
 func (r *registry) take() uint32 {
-	if n := len(r.free); n > 0 {
-		index := r.free[n-1]
-		r.free = r.free[:n-1]
+	if index := r.free; index != 0 {
+		s := r.at(index)
+		r.free, s.native = s.native, 0
 		return index
 	}
 	if r.used == min(maxSlots, math.MaxUint32) {
@@ -125,14 +124,15 @@ func (r *registry) take() uint32 {
 	}
 	if int(r.used/chunkSize) == len(r.chunks) {
 		r.chunks = append(r.chunks, new([chunkSize]slot))
-		r.free = slices.Grow(r.free, len(r.chunks)*chunkSize) // so that give never allocates
 	}
 	r.used++
 	return r.used - 1
 }
 
 // give returns a slot that is not live.
-func (r *registry) give(index uint32) { r.free = append(r.free, index) }
+func (r *registry) give(index uint32) {
+	r.at(index).native, r.free = r.free, index
+}
 
 // nextStamp is never that of an older registration of the same slot, unless
 // four thousand million changes lie between.
@@ -143,6 +143,7 @@ func (r *registry) nextStamp() uint32 {
 
 // find is the slot that has the descriptor, or 0.
 func (r *registry) find(fd uintptr) uint32 {
+	fd /= fdStep
 	if page := r.byFd[fd/pageSize]; page != nil {
 		return page[fd%pageSize]
 	}
@@ -150,6 +151,7 @@ func (r *registry) find(fd uintptr) uint32 {
 }
 
 func (r *registry) enter(fd uintptr, index uint32) {
+	fd /= fdStep
 	page := r.byFd[fd/pageSize]
 	if page == nil {
 		page = new(fdPage)
@@ -163,8 +165,9 @@ func (r *registry) enter(fd uintptr, index uint32) {
 // another slot has taken it.
 func (r *registry) remove(index uint32) {
 	s := r.at(index)
-	if page := r.byFd[s.fd/pageSize]; page[s.fd%pageSize] == index {
-		page[s.fd%pageSize] = 0
+	fd := s.fd / fdStep
+	if page := r.byFd[fd/pageSize]; page[fd%pageSize] == index {
+		page[fd%pageSize] = 0
 	}
 	*s = slot{}
 	r.live--

@@ -17,9 +17,9 @@ func TestRegistryAgainstModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	model := make(map[uintptr]entry)
 	var gone []entry
-	bases := []uintptr{0, 250, 1 << 20, ^uintptr(0) - 2000}
+	bases := []uintptr{0, 250, 1 << 20, ^uintptr(0)/fdStep - 2000}
 	for step := range 50000 {
-		fd := bases[rng.IntN(len(bases))] + uintptr(rng.IntN(600))
+		fd := (bases[rng.IntN(len(bases))] + uintptr(rng.IntN(600))) * fdStep
 		e, has := model[fd]
 		if got := r.find(fd); got != e.index {
 			t.Fatalf("step %d: descriptor %d is in slot %d, want %d", step, fd, got, e.index)
@@ -74,7 +74,8 @@ func TestRegistryReusesSlots(t *testing.T) {
 	r.init()
 	for round := range 100 {
 		var taken []uint32
-		for fd := range uintptr(1000) {
+		for i := range uintptr(1000) {
+			fd := i * fdStep
 			index := r.take()
 			*r.at(index) = slot{fd: fd, born: r.nextStamp(), live: true}
 			r.enter(fd, index)

@@ -104,6 +104,11 @@ func TestIdle(t *testing.T) {
 			Over(t, silent)
 			Must(t, silent.Close())
 		}
+		if UnderWine() {
+			t.Log("no test of a client that reads nothing: Wine leaves its send pending when the reset arrives")
+			over(states, 1)
+			return
+		}
 		if slow, err := net.Dial("tcp", addr); err == nil {
 			if _, err := io.Copy(slow, Random(1)); err == nil {
 				t.Error("no end of writing")

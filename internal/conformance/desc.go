@@ -71,6 +71,17 @@ func (d *desc) try(b []byte, read bool) (int, error) {
 		}
 		var n int
 		once := func(fd uintptr) bool { // one attempt: a true result keeps package net from waiting
+			if connsBlock {
+				bits := int16(pollOut)
+				if read {
+					bits = pollIn
+				}
+				var got int16
+				if got, err = sysPoll(fd, bits, 0); got == 0 || err != nil {
+					err = errors.Join(err, errWouldBlock)
+					return true
+				}
+			}
 			n, err = tryFd(d.end.kind, fd, b, read)
 			return true
 		}

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// connsBlock: package net's sockets are non-blocking.
+const connsBlock = false
+
 // What poll(2) can be asked; the runner looks at descriptors with it and never through the poller under test.
 const (
 	pollIn  = unix.POLLIN

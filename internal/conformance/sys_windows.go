@@ -10,6 +10,9 @@ import (
 	"gopoll.dev/gopoll/socket"
 )
 
+// connsBlock: package net leaves its sockets blocking, as its own calls are overlapped.
+const connsBlock = true
+
 // What WSAPoll can be asked; the runner looks at sockets with it and never through the poller under test.
 const (
 	pollIn      = 0x0100 // POLLRDNORM
@@ -126,8 +129,9 @@ func sysConnect(fd uintptr, to netip.AddrPort) error {
 // sysStuck can't be asked here: what may still move is only seen to have moved.
 func sysStuck(uintptr) (bool, error) { return true, nil }
 
-// fillQuiet is how many looks in a row must find no room before a socket counts as full.
-const fillQuiet = 8
+// fillQuiet is how many looks in a row must find no room before a socket counts as full. They take half a second: TCP
+// may hold an acknowledgement back for a fifth of one.
+const fillQuiet = 100
 
 // These exist on Unix only; a script that uses them says so with a mark.
 func sysRead(uintptr, []byte) (int, error)       { return 0, errUnsupportedHere }
