@@ -41,4 +41,4 @@ cover: ## coverage of package gopoll and of the shims, and each line of C that n
 bench: ## the parts, ten times each: feed two outputs to benchstat
 	$(GO) test -run '^$$' -bench . -count 10 -benchtime 20ms ./gopoll
 
-include $(wildcard mk/*.mk)
+include mk/zig.mk $(filter-out mk/zig.mk,$(wildcard mk/*.mk))

@@ -76,11 +76,11 @@ type lane struct {
 	owner      *lends
 	direction  Readiness
 	head, tail *lend
-	native     uint32 // the backend's own
-	ready      bool   // a transfer is worth a try
-	exact      bool   // a short transfer does not prove that no more can move
-	listed     bool   // in lender.movable
-	next       *lane  // there
+	ready      bool  // a transfer is worth a try
+	exact      bool  // a short transfer does not prove that no more can move
+	listed     bool  // in lender.movable
+	next       *lane // there
+	laneNative       // the backend's own
 }
 
 // lends is what a source needs for lending, made with its first lend.

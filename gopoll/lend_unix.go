@@ -20,6 +20,9 @@ func canceled(code int32) bool { return code == canceledCode }
 // it finds under way twice, 20 µs apart (runtime, sysmon and retake).
 const transferBatch = 8
 
+// laneNative is nothing: between two transfers the kernel holds no buffer.
+type laneNative struct{}
+
 // transfers is scratch for one crossing.
 type transfers struct {
 	calls [transferBatch]abi.Transfer
