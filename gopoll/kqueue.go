@@ -536,17 +536,11 @@ func appendProbes(to []abi.KqueueChange, index uint32, s *slot) []abi.KqueueChan
 }
 
 // lentEver are the directions that a source has had lent.
-func lentEver(s *slot) (r Readiness) {
+func lentEver(s *slot) Readiness {
 	if s.lends == nil {
 		return 0
 	}
-	if s.lends.read.native != 0 {
-		r = Readable
-	}
-	if s.lends.write.native != 0 {
-		r |= Writable
-	}
-	return r
+	return s.lends.told
 }
 
 // refresh gives a lent direction its knote, with EV_CLEAR, at the first lend.
@@ -590,7 +584,6 @@ func (b *backend) refresh(index uint32, s *slot) error {
 			return errno
 		}
 	}
-	s.lends.read.native = uint32(lent & Readable)
-	s.lends.write.native = uint32(lent & Writable)
+	s.lends.told = lent
 	return nil
 }

@@ -90,7 +90,7 @@ type lends struct {
 	key         uint64
 	kind        lendKind
 	known       bool      // the backend's own: the registration was there at the first lend
-	told        Readiness // the backend's own: directions that were blocked at some time
+	told        Readiness // the backend's own: directions that the kernel tells of for the lends' sake
 	read, write lane
 }
 
