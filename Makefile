@@ -6,7 +6,7 @@ CFLAGS_TEST := -O2 -g -fstack-protector-strong
 CFLAGS_LINT := -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wconversion -Werror
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-pure test-race test-386 lint bench
+.PHONY: help test test-pure test-race test-386 lint cover bench
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18
@@ -35,7 +35,10 @@ lint: actionlint ## gofmt, vet, staticcheck, C warnings as errors, workflows
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
+cover: ## coverage of package gopoll and of the shims, and each line of C that no test reaches
+	.ci/cover
+
 bench: ## the parts, ten times each: feed two outputs to benchstat
 	$(GO) test -run '^$$' -bench . -count 10 -benchtime 20ms ./gopoll
 
-include $(wildcard mk/*.mk)
+include mk/zig.mk $(filter-out mk/zig.mk,$(wildcard mk/*.mk))

@@ -105,10 +105,8 @@ func (a *Arena) Free() error {
 	return nil
 }
 
-// lend marks the memory of l as lent.
+// lend marks the memory of l as lent. Called with a.mu held.
 func (a *Arena) lend(l *lend) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.block == nil {
 		return ErrInvalid
 	}
@@ -119,7 +117,7 @@ func (a *Arena) lend(l *lend) error {
 	first := &a.lends[i]
 	for other := *first; other != nil; other = other.below {
 		if l.start() < other.end() && other.start() < l.end() {
-			return misuse(ErrExist)
+			return errOverlap
 		}
 	}
 	l.arena, l.below = a, *first
@@ -128,9 +126,8 @@ func (a *Arena) lend(l *lend) error {
 	return nil
 }
 
+// unlend is the end of lend. Called with a.mu held.
 func (a *Arena) unlend(l *lend) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	at := &a.lends[(l.start()-a.base)/uintptr(a.size)]
 	for *at != l {
 		at = &(*at).below

@@ -235,13 +235,16 @@ func (b *backend) mask(s *slot) uint32 {
 		return mask | unix.EPOLLONESHOT
 	case s.lends == nil:
 	case watched == 0 || s.mode == Edge:
-		// Lending needs to know when a direction can move again, and all the
-		// kernel's marks of a stream: nothing to change while buffers move.
-		return unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+		// A lent direction stays in the mask once it has been blocked, so
+		// that nothing changes while buffers move; before, the kernel would
+		// only report what nobody waits for.
+		if mask |= lentInterest(s.lends.told); mask != 0 {
+			return mask | unix.EPOLLET
+		}
 	default:
 		// The watched direction has to be level-triggered, so the lent one
 		// is in the mask only while it is blocked.
-		mask |= epollInterest(s.lends.blocked())
+		mask |= lentInterest(s.lends.blocked())
 	}
 	if mask == 0 {
 		// Paused. The kernel adds EPOLLERR and EPOLLHUP to any mask; with
@@ -251,18 +254,29 @@ func (b *backend) mask(s *slot) uint32 {
 	return mask
 }
 
-// refresh brings the kernel's side of a source with lends up to date. Called
-// with p.mu held.
+// refresh brings the kernel's side of a source with lends up to date. With the
+// first lend it asks in any case, whether the registration is still there.
+// Called with p.mu held.
 func (b *backend) refresh(index uint32, s *slot) error {
+	s.lends.told |= s.lends.blocked()
 	mask := b.mask(s)
-	if mask == s.native {
+	if mask == s.native && s.lends.known {
 		return nil
 	}
 	errno := b.control(unix.EPOLL_CTL_MOD, int(s.fd), mask, s.data(index))
 	if errno == 0 {
-		s.native = mask
+		s.native, s.lends.known = mask, true
 	}
 	return epollError(OpModify, errno)
+}
+
+// lentInterest is what a lent direction has to be told. An urgent mark stops
+// reads short.
+func lentInterest(r Readiness) uint32 {
+	if r&Readable != 0 {
+		r |= Priority
+	}
+	return epollInterest(r)
 }
 
 func epollInterest(r Readiness) (mask uint32) {

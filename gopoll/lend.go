@@ -76,11 +76,11 @@ type lane struct {
 	owner      *lends
 	direction  Readiness
 	head, tail *lend
-	native     uint32 // the backend's own
-	ready      bool   // a transfer is worth a try
-	exact      bool   // a short transfer does not prove that no more can move
-	listed     bool   // in lender.movable
-	next       *lane  // there
+	ready      bool  // a transfer is worth a try
+	exact      bool  // a short transfer does not prove that no more can move
+	listed     bool  // in lender.movable
+	next       *lane // there
+	laneNative       // the backend's own
 }
 
 // lends is what a source needs for lending, made with its first lend.
@@ -89,8 +89,13 @@ type lends struct {
 	slot        *slot // nil once the registration is over
 	key         uint64
 	kind        lendKind
+	known       bool      // the backend's own: the registration was there at the first lend
+	told        Readiness // the backend's own: directions that were blocked at some time
 	read, write lane
 }
+
+// errOverlap: memory is lent already.
+var errOverlap = errors.New("overlap")
 
 // lendKind says what calls move bytes, and what an empty read means.
 type lendKind uint8
@@ -220,20 +225,29 @@ func (s Source) lend(op string, direction Readiness, buf []byte) error {
 	if s.p == nil {
 		return fail(op, NoFd, ErrInvalid)
 	}
-	p := s.p
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	s.p.mu.Lock()
+	fd, err := s.p.lend(s, direction, buf)
+	s.p.mu.Unlock() // not deferred: a lend is too short for that
+	if err == errOverlap {
+		err = misuse(ErrExist)
+	}
+	return fail(op, fd, err)
+}
+
+// lend is what LendRead and LendWrite do, and the descriptor that an error is
+// about. Called with p.mu held.
+func (p *Poller) lend(s Source, direction Readiness, buf []byte) (fd uintptr, err error) {
 	slot, err := p.resolve(s)
 	if err != nil {
-		return fail(op, NoFd, err)
+		return NoFd, err
 	}
-	fd := slot.fd // lendTo may find that the slot's time is over
+	fd = slot.fd // lendTo may find that the slot's time is over
 	err = p.lendTo(s.index, slot, direction, buf)
 	if err == errGone {
 		p.retire(s.index)
 		err = ErrNotExist
 	}
-	return fail(op, fd, err)
+	return fd, err
 }
 
 // lendTo lends buf to a live source. errGone: its descriptor was closed.
@@ -313,10 +327,13 @@ func (b *lender) claim(l *lend) error {
 		return err
 	}
 	if arena != nil {
-		return arena.lend(l)
+		arena.mu.Lock()
+		err = arena.lend(l)
+		arena.mu.Unlock()
+		return err
 	}
 	if overlaps(b.ranges, l) {
-		return misuse(ErrExist)
+		return errOverlap
 	}
 	b.ranges = insertRange(b.ranges, l)
 	l.pin.Pin(unsafe.SliceData(l.buf)) // pins only; the kernel gets the address while l holds buf
@@ -325,8 +342,10 @@ func (b *lender) claim(l *lend) error {
 
 // unclaim is the end of the kernel's time with the memory of l.
 func (b *lender) unclaim(l *lend) {
-	if l.arena != nil {
-		l.arena.unlend(l)
+	if a := l.arena; a != nil {
+		a.mu.Lock()
+		a.unlend(l)
+		a.mu.Unlock()
 		return
 	}
 	l.pin.Unpin()

@@ -20,6 +20,9 @@ func canceled(code int32) bool { return code == canceledCode }
 // it finds under way twice, 20 µs apart (runtime, sysmon and retake).
 const transferBatch = 8
 
+// laneNative is nothing: between two transfers the kernel holds no buffer.
+type laneNative struct{}
+
 // transfers is scratch for one crossing.
 type transfers struct {
 	calls [transferBatch]abi.Transfer
@@ -114,10 +117,20 @@ func (b *backend) transfer(p *Poller, room int) {
 			p.lender.movable.push(a)
 		}
 		if o := a.owner; o.slot != nil {
-			b.refresh(o.index, o.slot)
+			if err := b.refresh(o.index, o.slot); err != nil && a.head != nil {
+				p.failLane(a, refusal(err)) // nobody would tell when it can move
+			}
 		}
 		t.lanes[i] = nil
 	}
+}
+
+// refusal is the number to return a buffer with.
+func refusal(err error) int32 {
+	if errno, ok := err.(syscall.Errno); ok {
+		return int32(errno)
+	}
+	return int32(unix.EBADF) // the registration is gone
 }
 
 func transferOp(a *lane) uint16 {

@@ -399,3 +399,29 @@ func TestOneWaitAfterALend(t *testing.T) {
 		}
 	})
 }
+
+// refusing answers every change with ENOMEM.
+type refusing struct{ epollBinding }
+
+func (refusing) Control(changes []abi.EpollChange) {
+	for i := range changes {
+		changes[i].Err = int32(unix.ENOMEM)
+	}
+}
+
+// A lent direction that the kernel can't be asked to watch returns with the
+// kernel's reason, and does not wait for ever.
+func TestBlockedLendThatCannotBeWatched(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p *Poller) {
+		a, _ := localPair(t, unix.SOCK_STREAM)
+		s := mustAdd(t, p, uintptr(a), 1, 0, Level)
+		must(t, s.LendRead(make([]byte, 8)))
+		real := p.native.bind
+		p.native.bind = refusing{real}
+		events := mustWait(t, p, make([]Event, 4))
+		p.native.bind = real
+		if _, err := events[0].Result(); !errors.Is(err, unix.ENOMEM) {
+			t.Error(events, err)
+		}
+	})
+}

@@ -41,7 +41,7 @@ test-kqueue-double-$(1):
 .PHONY: test-kqueue-$(1)
 test-kqueue-$(1): $(KQD_OUT)/$(1)/libkqueuedouble.a
 	$(call kqd_go,$(1)) vet -tags $(KQD_TAGS_$(1)) ./gopoll/... ./cbind ./internal/...
-	$(call kqd_go,$(1)) test -timeout 300s -tags $(KQD_TAGS_$(1)) $$(KQD_TESTFLAGS) ./gopoll/... ./cbind ./internal/...
+	$(call kqd_go,$(1)) test -timeout 300s -tags $(KQD_TAGS_$(1)) $$(KQD_TESTFLAGS) ./gopoll/... ./cbind
 endef
 kqd_go = CGO_ENABLED=1 CGO_CFLAGS="$(KQD_CGO_CFLAGS) -I$(KQD_OUT)/$(1)/include $(KQD_$(1))" \
 	CGO_LDFLAGS="-L$(KQD_OUT)/$(1) -lkqueuedouble -pthread" $(GO)
@@ -74,15 +74,6 @@ cross-pure:
 		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) vet ./internal/purebind ./internal/abi; \
 	done; rm -rf $(BUILD)/cross
 
-# zig brings the systems' headers along.
-ZIG_VERSION := 0.15.2
-ZIG := $(BUILD)/zig-$(ZIG_VERSION)/bin/python -m ziglang
-
-$(BUILD)/zig-$(ZIG_VERSION)/installed:
-	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check ziglang==$(ZIG_VERSION)
-	touch $@
-
 # GOOS/GOARCH/zig's target. zig has no libresolv for macOS and NetBSD, which
 # Go's package net links there, and Go wants GNU ld for FreeBSD on arm64: so
 # only one test binary is linked.
@@ -90,9 +81,9 @@ CROSS_CGO := darwin/amd64/x86_64-macos darwin/arm64/aarch64-macos \
 	freebsd/amd64/x86_64-freebsd freebsd/arm64/aarch64-freebsd \
 	netbsd/amd64/x86_64-netbsd netbsd/arm64/aarch64-netbsd
 
-cross-cgo: $(BUILD)/zig-$(ZIG_VERSION)/installed
+cross-cgo: $(ZIG_DIR)/installed
 	@mkdir -p $(BUILD)/cross
-	@set -e; export ZIG_GLOBAL_CACHE_DIR=$(BUILD)/zig-cache ZIG_LOCAL_CACHE_DIR=$(BUILD)/zig-cache; \
+	@set -e; export $(ZIG_ENV); \
 	for t in $(CROSS_CGO); do \
 		target=$${t##*/} rest=$${t%/*}; os=$${rest%/*} arch=$${rest#*/}; \
 		echo "cc and vet $$os/$$arch, with the system's headers"; \

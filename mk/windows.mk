@@ -5,20 +5,9 @@
 test-windows: ## the whole suite under Wine, with and without cgo, race detector, echo
 	.ci/test-windows
 
-# zig brings Windows's headers for arm64 along.
-ifndef ZIG
-ZIG_VERSION := 0.15.2
-ZIG := $(BUILD)/zig-$(ZIG_VERSION)/bin/python -m ziglang
-
-$(BUILD)/zig-$(ZIG_VERSION)/installed:
-	python3 -m venv $(@D)
-	timeout 300 $(@D)/bin/pip install --quiet --disable-pip-version-check ziglang==$(ZIG_VERSION)
-	touch $@
-endif
-
-cross-windows: $(BUILD)/zig-$(ZIG_VERSION)/installed ## vet and link windows/amd64, arm64 and 386
+cross-windows: $(ZIG_DIR)/installed ## vet and link windows/amd64, arm64 and 386
 	@mkdir -p $(BUILD)/cross-windows
-	@set -e; export GOOS=windows ZIG_GLOBAL_CACHE_DIR=$(BUILD)/zig-cache ZIG_LOCAL_CACHE_DIR=$(BUILD)/zig-cache; \
+	@set -e; export GOOS=windows $(ZIG_ENV); \
 	for arch in amd64 arm64 386; do \
 		echo "vet and link windows/$$arch, without cgo"; \
 		GOARCH=$$arch CGO_ENABLED=0 $(GO) vet ./...; \

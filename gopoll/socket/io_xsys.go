@@ -68,3 +68,9 @@ func sendTo(fd uintptr, p []byte, to netip.AddrPort, scope uint32) syscall.Errno
 		}
 	}
 }
+
+// errnoOf is for calls of x/sys, whose errors are all of this type.
+func errnoOf(err error) syscall.Errno {
+	errno, _ := err.(syscall.Errno)
+	return errno
+}

@@ -481,7 +481,9 @@ func TestUrgent(t *testing.T) {
 }
 
 func TestErrWouldBlock(t *testing.T) {
-	if !errors.Is(socket.ErrWouldBlock, syscall.EAGAIN) || !errors.Is(socket.ErrWouldBlock, syscall.EWOULDBLOCK) {
+	would := socket.ErrWouldBlock
+	//lint:ignore SA1032 what ErrWouldBlock answers is the question
+	if !errors.Is(would, syscall.EAGAIN) || !errors.Is(would, syscall.EWOULDBLOCK) {
 		t.Error("ErrWouldBlock is not EAGAIN")
 	}
 	if errors.Is(socket.ErrWouldBlock, os.ErrDeadlineExceeded) || os.IsTimeout(socket.ErrWouldBlock) {

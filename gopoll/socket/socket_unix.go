@@ -54,12 +54,6 @@ func number(fd uintptr) int {
 
 func names(e syscall.Errno) []syscall.Errno { return []syscall.Errno{e} }
 
-// errnoOf is for calls of x/sys, whose errors are all of this type.
-func errnoOf(err error) syscall.Errno {
-	errno, _ := err.(syscall.Errno)
-	return errno
-}
-
 func wrongFamily(e syscall.Errno) bool {
 	return e == unix.EAFNOSUPPORT || e == unix.EINVAL
 }

@@ -52,7 +52,7 @@ func (c *compiler) oneExpected(l *line) (expected, error) {
 		words = words[1:]
 	}
 	if len(words) < 3 {
-		return x, fmt.Errorf("an event line is NAME KEY BITS...")
+		return x, fmt.Errorf("an event line is NAME KEY BITS")
 	}
 	x.name = words[0]
 	if err := c.known(aDescriptor, x.name); err != nil {

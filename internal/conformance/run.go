@@ -125,7 +125,7 @@ func (r *run) makePoller(name string, opts ...gopoll.Option) error {
 	}
 	if p.Binding() != r.binding || p.Backend() != r.env.Backend {
 		p.Close()
-		return fmt.Errorf("New made a poller of %s/%v, expected %s/%v", p.Backend(), p.Binding(), r.env.Backend, r.binding)
+		return fmt.Errorf("gopoll.New made a poller of %s/%v, expected %s/%v", p.Backend(), p.Binding(), r.env.Backend, r.binding)
 	}
 	r.pollers[name] = &poller{name: name, p: p, keys: map[uint64]*source{}}
 	if name == "p" {
