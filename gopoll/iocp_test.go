@@ -312,7 +312,11 @@ func (x *stressSource) finish(clock *atomic.Int64, tidy bool) error {
 	}
 	err := errors.Join(socket.Close(x.a), socket.Close(x.b))
 	if x.added {
-		err = errors.Join(err, x.delete(clock)) // of a registration that died: no error
+		// It died with its socket, which is no error; or somebody has added
+		// the next socket of its value meanwhile, and it is gone.
+		if e := x.delete(clock); !errors.Is(e, ErrNotExist) {
+			err = errors.Join(err, e)
+		}
 	}
 	x.a, x.b = 0, 0
 	return err
