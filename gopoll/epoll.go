@@ -238,7 +238,7 @@ func (b *backend) mask(s *slot) uint32 {
 		// A lent direction stays in the mask once it has been blocked, so
 		// that nothing changes while buffers move; before, the kernel would
 		// only report what nobody waits for.
-		if mask |= lentInterest(s.lends.told); mask != 0 {
+		if mask |= lentInterest(s.lends.told()); mask != 0 {
 			return mask | unix.EPOLLET
 		}
 	default:
@@ -258,7 +258,7 @@ func (b *backend) mask(s *slot) uint32 {
 // first lend it asks in any case, whether the registration is still there.
 // Called with p.mu held.
 func (b *backend) refresh(index uint32, s *slot) error {
-	s.lends.told |= s.lends.blocked()
+	s.lends.tell(s.lends.blocked())
 	mask := b.mask(s)
 	if mask == s.native && s.lends.known {
 		return nil

@@ -258,7 +258,7 @@ func (b *backend) readiness(index uint32, s *slot, f *abi.Fact) (got Readiness) 
 // writing end (Go's runtime/netpoll_kqueue.go knows it too). The knote has
 // EV_CLEAR, for bytes may lie there that nobody wants to read.
 func watchesPeer(s *slot) bool {
-	return s.native&pipeBit != 0 && s.interest&Readable == 0 && lentEver(s)&Readable == 0 &&
+	return s.native&pipeBit != 0 && s.interest&Readable == 0 && s.lends.told()&Readable == 0 &&
 		formOf(s.native, abi.KqueueWrite) != formNone
 }
 
@@ -358,7 +358,7 @@ func (b *backend) stage(p *Poller, c *staged, i int, fd uintptr, before holder) 
 	if op != OpDelete {
 		var lent Readiness
 		if op == OpModify {
-			lent = lentEver(p.registry.at(c.index))
+			lent = p.registry.at(c.index).lends.told()
 		}
 		c.native = wantForms(c.change.Interest, c.change.Mode, lent, before.native&pipeBit)
 		b.changes = appendAdds(b.changes, fd, c.native, nativeData(c.index, c.stamp))
@@ -535,19 +535,11 @@ func appendProbes(to []abi.KqueueChange, index uint32, s *slot) []abi.KqueueChan
 	return to
 }
 
-// lentEver are the directions that a source has had lent.
-func lentEver(s *slot) Readiness {
-	if s.lends == nil {
-		return 0
-	}
-	return s.lends.told
-}
-
 // refresh gives a lent direction its knote, with EV_CLEAR, at the first lend.
 // It then stays: nothing to change while buffers move. Called with p.mu held.
 func (b *backend) refresh(index uint32, s *slot) error {
-	lent := lentEver(s) | s.lends.directions()
-	if lent == lentEver(s) {
+	lent := s.lends.told() | s.lends.directions()
+	if lent == s.lends.told() {
 		return nil
 	}
 	changes := appendProbes(b.extra[:0], index, s)
@@ -584,6 +576,6 @@ func (b *backend) refresh(index uint32, s *slot) error {
 			return errno
 		}
 	}
-	s.lends.told = lent
+	s.lends.tell(lent)
 	return nil
 }

@@ -76,11 +76,11 @@ type lane struct {
 	owner      *lends
 	direction  Readiness
 	head, tail *lend
-	ready      bool  // a transfer is worth a try
-	exact      bool  // a short transfer does not prove that no more can move
-	listed     bool  // in lender.movable
-	next       *lane // there
-	laneNative       // the backend's own
+	ready      bool   // a transfer is worth a try
+	exact      bool   // a short transfer does not prove that no more can move
+	listed     bool   // in lender.movable
+	next       *lane  // there
+	native     uint32 // the backend's own
 }
 
 // lends is what a source needs for lending, made with its first lend.
@@ -89,8 +89,7 @@ type lends struct {
 	slot        *slot // nil once the registration is over
 	key         uint64
 	kind        lendKind
-	known       bool      // the backend's own: the registration was there at the first lend
-	told        Readiness // the backend's own: directions that the kernel tells of for the lends' sake
+	known       bool // the backend's own: the registration was there at the first lend
 	read, write lane
 }
 

@@ -20,9 +20,6 @@ func canceled(code int32) bool { return code == canceledCode }
 // it finds under way twice, 20 µs apart (runtime, sysmon and retake).
 const transferBatch = 8
 
-// laneNative is nothing: between two transfers the kernel holds no buffer.
-type laneNative struct{}
-
 // transfers is scratch for one crossing.
 type transfers struct {
 	calls [transferBatch]abi.Transfer
@@ -56,6 +53,20 @@ func (b *backend) lendable(_ *Poller, _ uint32, s *slot) (lendKind, error) {
 		return lendStream, nil
 	}
 	return lendLocal, nil
+}
+
+// told are the directions that the kernel tells of for the lends' sake. A
+// lane's native number says so.
+func (l *lends) told() (r Readiness) {
+	if l == nil {
+		return 0
+	}
+	return Readiness(l.read.native | l.write.native)
+}
+
+func (l *lends) tell(directions Readiness) {
+	l.read.native |= uint32(directions & Readable)
+	l.write.native |= uint32(directions & Writable)
 }
 
 // lentReady notes the kernel's word for a source with lends. Called with p.mu

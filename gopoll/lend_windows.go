@@ -15,9 +15,6 @@ func canceled(code int32) bool { return code == canceledCode }
 // transferBatch bounds the transfers of one crossing.
 const transferBatch = 64
 
-// laneNative is the number of the operation that the kernel has, or 0.
-type laneNative struct{ operation uint32 }
-
 // transfers is scratch for one crossing.
 type transfers struct {
 	calls [transferBatch]abi.Request
@@ -80,7 +77,7 @@ func (b *backend) transfer(p *Poller, _ int) {
 		o.transfer, o.flying = true, true
 		b.slabs.transferOf(number).lane = a
 		b.flying++
-		a.ready, a.operation = false, number
+		a.ready, a.native = false, number
 		// address: l keeps the memory pinned until finish.
 		calls[n] = abi.Request{Handle: uint64(a.owner.slot.fd), Block: uint64(b.slabs.address(number)),
 			Addr: uint64(address(rest)), Len: uint32(len(rest)), Op: transferOp(a)}
@@ -122,7 +119,7 @@ func (b *backend) ended(p *Poller, number, n uint32, code syscall.Errno) {
 	a, tail := t.lane, t.tail
 	b.landed(b.slabs.at(number))
 	b.slabs.give(number)
-	a.ready, a.operation = true, 0
+	a.ready, a.native = true, 0
 	first, reclaimed := a.head, tail == nil
 	if reclaimed || code != windows.ERROR_OPERATION_ABORTED {
 		b.settle(p, a, int32(n), code)
@@ -167,13 +164,13 @@ func isEnd(code syscall.Errno) bool {
 // cancel asks for what is lent for a lane. What the kernel has comes back when
 // its completion was dequeued, and those behind it then.
 func (b *backend) cancel(p *Poller, a *lane) {
-	if a.operation == 0 {
+	if a.native == 0 {
 		p.failLane(a, canceledCode)
 		return
 	}
-	b.slabs.transferOf(a.operation).tail = a.tail
-	if !b.slabs.at(a.operation).canceled {
-		b.cancelNow(a.operation)
+	b.slabs.transferOf(a.native).tail = a.tail
+	if !b.slabs.at(a.native).canceled {
+		b.cancelNow(a.native)
 	}
 }
 

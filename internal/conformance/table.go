@@ -18,7 +18,6 @@ const (
 	proofKernel = "kernel"
 	proofDouble = "double"
 	proofWine   = "Wine"
-	proofNone   = "not yet"
 	proofBuild  = "compiled"
 )
 
@@ -42,7 +41,7 @@ func columns() []column {
 	}
 	for _, binding := range []string{"cgo", "pure"} {
 		all = append(all, column{
-			head: "iocp " + binding, proof: proofNone,
+			head: "iocp " + binding, proof: proofWine,
 			run:  Env{OS: "windows", Backend: "iocp", Binding: binding, Wine: true},
 			real: []Env{{OS: "windows", Backend: "iocp", Binding: binding}},
 		})
@@ -57,7 +56,7 @@ func Table(scripts []*Script) string {
 
 Made by `+"`go run ./internal/conformance/table`"+` from the scripts in gopoll/testdata/conformance; do not edit. There
 are %d scripts, one for each promised behaviour, and `+"`go test ./gopoll -run TestConformance`"+` runs them all.
-[scripts.md](scripts.md) describes their language.
+[scripts.md](scripts.md) describes their language, and [proof.md](proof.md) what else is tested, with figures.
 
 | proof | what it means |
 |---|---|
@@ -65,12 +64,11 @@ are %d scripts, one for each promised behaviour, and `+"`go test ./gopoll -run T
 | %s | it runs on Linux against a test double of kqueue(2): that shows how the manual was read, and is no kernel |
 | %s | it runs under Wine, whose AFD and ports are not those of Windows |
 | %s | the system that runs here can't show it: the code is built for those that can, and run by nobody here |
-| %s | the scripts have not been run for this backend |
 | *number* | it does not apply; the reasons are below the table |
 
 With a star, lines of the script that are marked for other systems are left out there.
 
-`, len(scripts), proofKernel, proofDouble, proofWine, proofBuild, proofNone)
+`, len(scripts), proofKernel, proofDouble, proofWine, proofBuild)
 	cols := columns()
 	b.WriteString("| behaviour | script |")
 	for _, c := range cols {
@@ -105,9 +103,6 @@ With a star, lines of the script that are marked for other systems are left out 
 
 // cell says what shows the behaviour in a column, or why nothing does.
 func (c column) cell(s *Script) (proof, reason string) {
-	if c.proof == proofNone {
-		return proofNone, ""
-	}
 	if m, skipped := s.SkippedBy(c.run); skipped {
 		for _, e := range c.real {
 			if _, skipped := s.SkippedBy(e); !skipped {
