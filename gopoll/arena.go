@@ -19,6 +19,7 @@ type Arena struct {
 	block []byte     // nil once freed
 	base  uintptr
 	size  int
+	step  int // from one buffer to the next
 	free  []int32
 	taken []bool  // by buffer: between Get and Put
 	lends []*lend // by buffer: what is lent of it, each linked to the next by below
@@ -34,7 +35,11 @@ func NewArena(count, size int) (*Arena, error) {
 	if count <= 0 || size <= 0 || count > math.MaxInt32 || size > math.MaxInt32 || count > maxArena/size {
 		return nil, fail("arena", NoFd, ErrInvalid)
 	}
-	a := &Arena{block: make([]byte, count*size), size: size, free: make([]int32, count), taken: make([]bool, count), lends: make([]*lend, count)}
+	step := size
+	if size%cacheStride == 0 {
+		step += cacheLine
+	}
+	a := &Arena{block: make([]byte, count*step), size: size, step: step, free: make([]int32, count), taken: make([]bool, count), lends: make([]*lend, count)}
 	for i := range a.free {
 		a.free[i] = int32(count - 1 - i)
 	}
@@ -44,6 +49,14 @@ func NewArena(count, size int) (*Arena, error) {
 	arenas.add(a)
 	return a, nil
 }
+
+// Buffers whose size is a multiple of cacheStride would begin in the same few
+// sets of a processor's cache, and push each other out of it: such buffers
+// are a cache line apart.
+const (
+	cacheStride = 512
+	cacheLine   = 64
+)
 
 // maxArena is a quarter of what an address space can hold: 64 TiB, or 1 GiB
 // with 32 bits.
@@ -61,7 +74,8 @@ func (a *Arena) Get() []byte {
 	i := int(a.free[n-1])
 	a.free = a.free[:n-1]
 	a.taken[i] = true
-	return a.block[i*a.size : (i+1)*a.size : (i+1)*a.size]
+	start := i * a.step
+	return a.block[start : start+a.size : start+a.size]
 }
 
 // Put gives a buffer back, whole or any part of it that begins where it
@@ -74,8 +88,8 @@ func (a *Arena) Put(buf []byte) {
 		return
 	}
 	offset := address(buf) - a.base
-	i := int(offset / uintptr(a.size))
-	if offset >= uintptr(len(a.block)) || offset%uintptr(a.size) != 0 || !a.taken[i] {
+	i := int(offset / uintptr(a.step))
+	if offset >= uintptr(len(a.block)) || offset%uintptr(a.step) != 0 || !a.taken[i] {
 		panic("gopoll: Put of what is no buffer of the arena")
 	}
 	if a.lends[i] != nil {
@@ -110,7 +124,7 @@ func (a *Arena) lend(l *lend) error {
 	if a.block == nil {
 		return ErrInvalid
 	}
-	i := (l.start() - a.base) / uintptr(a.size)
+	i := (l.start() - a.base) / uintptr(a.step)
 	if !a.taken[i] {
 		return ErrInvalid // it was Put back
 	}
@@ -128,7 +142,7 @@ func (a *Arena) lend(l *lend) error {
 
 // unlend is the end of lend. Called with a.mu held.
 func (a *Arena) unlend(l *lend) {
-	at := &a.lends[(l.start()-a.base)/uintptr(a.size)]
+	at := &a.lends[(l.start()-a.base)/uintptr(a.step)]
 	for *at != l {
 		at = &(*at).below
 	}
@@ -217,7 +231,7 @@ func findArena(buf []byte) (*Arena, error) {
 		case r.arena == nil && r.freed.Value() != nil:
 			return nil, ErrInvalid
 		case r.arena == nil: // the collector has it: buf is of somebody else
-		case start < r.start || end > r.end || (start-r.start)/uintptr(r.arena.size) != (end-1-r.start)/uintptr(r.arena.size):
+		case start < r.start || end > r.end || (start-r.start)/uintptr(r.arena.step) != (end-1-r.start)/uintptr(r.arena.step):
 			return nil, ErrInvalid
 		default:
 			return r.arena, nil

@@ -25,7 +25,7 @@ func serveLent(p *gopoll.Poller, listener uintptr) {
 	var err error
 	s.arena, err = gopoll.NewArena(cap(s.conns), *server.Size)
 	server.Check(err)
-	events := make([]gopoll.Event, 1024)
+	events := make([]gopoll.Event, 64)
 	for {
 		n, err := p.Wait(events, -1)
 		server.Check(err)

@@ -23,7 +23,7 @@ type readyServer struct {
 
 func serveReady(p *gopoll.Poller, listener uintptr) {
 	s := &readyServer{table: newTable[conn](), poller: p}
-	events := make([]gopoll.Event, 1024)
+	events := make([]gopoll.Event, 128)
 	for {
 		n, err := p.Wait(events, -1)
 		server.Check(err)
