@@ -36,7 +36,16 @@ impl Loop for Mio {
             .poll(&mut self.events, (!block).then_some(Duration::ZERO))?;
         for event in &self.events {
             let Token(i) = event.token();
-            while chain.readable(i, &mut self.buf)? == self.buf.len() {}
+            // A byte that came after its event was taken is read with the one
+            // before, and then reported once more.
+            loop {
+                match chain.readable(i, &mut self.buf) {
+                    Ok(n) if n == self.buf.len() => {}
+                    Ok(_) => break,
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) => return Err(e),
+                }
+            }
         }
         Ok(())
     }
