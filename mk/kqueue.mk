@@ -51,8 +51,8 @@ $(foreach v,$(KQD_VARIANTS),$(eval $(call kqd_rules,$(v))))
 test-kqueue-double: $(KQD_VARIANTS:%=test-kqueue-double-%)
 
 test-kqueue: test-kqueue-double ## the kqueue backend on a test double (a reading of the manual, no kernel)
-	$(MAKE) $(KQD_VARIANTS:%=test-kqueue-%)
-	$(MAKE) test-kqueue-plain KQD_TESTFLAGS=-race
+	$(MAKE) test-kqueue-plain
+	$(MAKE) $(KQD_VARIANTS:%=test-kqueue-%) KQD_TESTFLAGS=-race
 
 # ---- the real systems, as far as a compiler goes ----
 
