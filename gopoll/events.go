@@ -171,9 +171,8 @@ type keptEvent struct {
 
 // takeKept moves kept events to events, as far as they still stand and there
 // is room. They go by themselves: the kernel may report the same sources anew.
+// Called with p.mu held.
 func (p *Poller) takeKept(w *waiter, events []Event) (n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	i := 0
 	for ; i < len(p.kept) && n < len(events); i++ {
 		k := p.kept[i]

@@ -31,7 +31,7 @@ type Poller struct {
 	// mu guards the fields below, and is held for native changes and for
 	// transfers, but never while waiting. An arena's lock is taken inside it.
 	mu        sync.Mutex
-	left      sync.Cond // signalled whenever kicked falls to zero
+	left      sync.Cond // signalled when kicked falls to zero, and to whoever has to stop
 	kicked    int       // iterators that were told to stop and have not noticed
 	registry  registry
 	single    [1]Change // for applyOne

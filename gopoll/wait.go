@@ -92,11 +92,12 @@ func (p *Poller) wait(w *waiter, events []Event, timeout time.Duration) (n int, 
 	for {
 		limit := timeout
 		if p.hot.Load() {
-			if n = p.takeKept(w, events[:size]); n > 0 {
+			var kept bool
+			if n, kept = p.moveFirst(w, events[:size]); kept {
 				p.passOn()
 				return n, false, nil
 			}
-			if n = p.moveFirst(w, events[:size]); n > 0 || p.hot.Load() {
+			if n > 0 || p.hot.Load() {
 				limit = 0
 			}
 		}
@@ -145,16 +146,20 @@ func (p *Poller) sources() int {
 // moveFirst moves lent buffers before the kernel is asked, which may then
 // know what came of it. It leaves a quarter of the room to the kernel's
 // events, and takes turns with them if there is room for one only, so that
-// neither can keep the other out.
-func (p *Poller) moveFirst(w *waiter, events []Event) int {
+// neither can keep the other out. Where an iterator has left events, it is
+// those that it gives, and kept says so.
+func (p *Poller) moveFirst(w *waiter, events []Event) (n int, kept bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n = p.takeKept(w, events); n > 0 {
+		return n, true
+	}
 	room := len(events) - max(len(events)/4, 1)
 	if len(events) == 1 {
 		p.turn ^= 1
 		room = p.turn
 	}
-	return p.moveLent(w, events[:room], 0)
+	return p.moveLent(w, events[:room], 0), false
 }
 
 // take adds what facts mean to events[n:], moves lent buffers, and answers
