@@ -36,23 +36,7 @@ const guard = 16
 func init() {
 	lendCommand("lend-read A[@POLLER] N|nil|huge|slice=S [arena=R] [-> error]", true)
 	lendCommand("lend-write A[@POLLER] N|nil|huge|slice=S [arena=R] [-> error]", false)
-	register("reclaim A[@POLLER] [-> error]", "want", func(c *compiler, l *line) (func(*run) error, error) {
-		args, err := l.args(1, 1)
-		if err != nil {
-			return nil, err
-		}
-		name, err := c.source(args[0])
-		if err != nil {
-			return nil, err
-		}
-		return func(r *run) error {
-			s, err := r.source(name)
-			if err != nil {
-				return err
-			}
-			return s.check(s.s.Reclaim(), l.want, "reclaim")
-		}, nil
-	})
+	sourceCommand("reclaim A[@POLLER] [-> error]", "reclaim", gopoll.Source.Reclaim)
 	register("arena R COUNT SIZE [-> error]", "want", func(c *compiler, l *line) (func(*run) error, error) {
 		args, err := l.args(3, 3)
 		if err != nil {

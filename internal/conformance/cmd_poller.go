@@ -83,23 +83,7 @@ func init() {
 			return s.check(s.s.Rearm(dir), l.want, "rearm")
 		}, nil
 	})
-	register("delete A[@POLLER] [-> error]", "want", func(c *compiler, l *line) (func(*run) error, error) {
-		args, err := l.args(1, 1)
-		if err != nil {
-			return nil, err
-		}
-		name, err := c.source(args[0])
-		if err != nil {
-			return nil, err
-		}
-		return func(r *run) error {
-			s, err := r.source(name)
-			if err != nil {
-				return err
-			}
-			return s.check(s.s.Delete(), l.want, "delete")
-		}, nil
-	})
+	sourceCommand("delete A[@POLLER] [-> error]", "delete", gopoll.Source.Delete)
 	register("keep A[@POLLER] OLD", "", func(c *compiler, l *line) (func(*run) error, error) {
 		args, err := l.args(2, 2)
 		if err != nil {
@@ -382,4 +366,25 @@ func (c *compiler) change(l *line, on string) (ch change, err error) {
 	}
 	ch.reg, err = c.registration(ch.name, l.words[2:])
 	return ch, err
+}
+
+// sourceCommand is a command that calls a method of one source.
+func sourceCommand(usage, op string, call func(gopoll.Source) error) {
+	register(usage, "want", func(c *compiler, l *line) (func(*run) error, error) {
+		args, err := l.args(1, 1)
+		if err != nil {
+			return nil, err
+		}
+		name, err := c.source(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return func(r *run) error {
+			s, err := r.source(name)
+			if err != nil {
+				return err
+			}
+			return s.check(call(s.s), l.want, op)
+		}, nil
+	})
 }
